@@ -1,0 +1,50 @@
+/*
+ * messages: every sentence that reeve's processes write into the log, one row each.
+ *
+ * A row: NAME, level, the sentence. What varies goes into the record's fields, so that a sentence can be searched for
+ * and counted. Rows of one room stand together; docs/messages.md is made from here.
+ */
+#ifndef REEVE_BASE_MESSAGES_H
+#define REEVE_BASE_MESSAGES_H
+
+#define MESSAGES(M) \
+	/* loop */ \
+	M(LOOP_BROKEN,			FATAL,	"the event loop cannot poll") \
+	M(WATCH_FAILED,			ERROR,	"a descriptor cannot be watched") \
+	M(LIBEVENT,			WARN,	"libevent warns") \
+	/* primary */ \
+	M(STARTED,			INFO,	"started") \
+	M(LISTENING,			INFO,	"listening") \
+	M(STOPPING,			INFO,	"stopping: finishing what is in flight") \
+	M(STOPPED,			INFO,	"stopped") \
+	M(RELOADED,			INFO,	"configuration reloaded") \
+	M(RELOAD_FAILED,		ERROR,	"configuration not reloaded: the old one stays in use") \
+	M(CONFIG_WARNING,		WARN,	"configuration warning") \
+	M(WORKER_READY,			DEBUG,	"worker is ready") \
+	M(WORKER_DIED,			ERROR,	"worker died: replacing it") \
+	M(WORKER_RESPAWN_DELAYED,	WARN,	"workers keep dying: waiting before the next start") \
+	M(WORKER_HUNG,			ERROR,	"worker does not turn its loop: aborting it") \
+	M(ROLLED_BACK,			ERROR,	"workers keep dying with the new configuration: back to the one before") \
+	M(EXCLUSIVE_UNAVAILABLE,	WARN,	"EPOLLEXCLUSIVE is not in effect: accepting works, but wakes more workers than needed") \
+	/* logger */ \
+	M(LOG_DROPPED,			WARN,	"log lines were dropped because their destination did not keep up") \
+	M(LOG_REOPENED,			INFO,	"log files reopened") \
+	M(LOG_WRITE_FAILED,		ERROR,	"log destination cannot be written") \
+	/* worker */ \
+	M(ACCEPT_PAUSED,		WARN,	"accepting is paused") \
+	M(ACCEPT_RESUMED,		INFO,	"accepting again") \
+	M(LOOP_LATE,			WARN,	"the event loop is late") \
+	/* requests */ \
+	M(REQUEST,			INFO,	"request") \
+	M(BAD_REQUEST,			DEBUG,	"request refused") \
+	/* upstreams */ \
+	M(UPSTREAM_FAILED,		WARN,	"upstream failed")
+
+#define MESSAGE_ENUM(name, level, text) MSG_##name,
+enum message {
+	MESSAGES(MESSAGE_ENUM)
+	MESSAGE_COUNT
+};
+#undef MESSAGE_ENUM
+
+#endif
