@@ -60,7 +60,7 @@ fd_write_all(int fd, struct span bytes)
 	return true;
 }
 
-/* -- files ---------------------------------------------------------------------------------------------------------- */
+/* -- files -------------------------------------------------------------------------------------------------------- */
 
 /* O_NONBLOCK: opening a FIFO that nobody writes must not hang; for a regular file it means nothing. */
 static int

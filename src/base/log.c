@@ -48,7 +48,7 @@ static const struct message_row messages[] = { MESSAGES(MESSAGE_ROW) };
 #undef MESSAGE_ROW
 static_assert(COUNT(messages) == MESSAGE_COUNT, "every message has a row");
 
-/* -- sink and level ------------------------------------------------------------------------------------------------- */
+/* -- sink and level ----------------------------------------------------------------------------------------------- */
 
 void
 log_to(log_sink *sink, void *owner)
@@ -100,7 +100,7 @@ log_level_parse(struct span from, enum log_level *level_out)
 	return false;
 }
 
-/* One writev(2), so that lines of several processes do not mix. A descriptor 2 that is gone cannot be complained about. */
+/* One writev(2), so that lines of several processes do not mix. If descriptor 2 is gone, nobody can be told. */
 static void
 line_to_stderr(struct span line)
 {
@@ -127,7 +127,7 @@ log_write_line(enum log_level level, struct span line)
 		line_to_stderr(line);
 }
 
-/* -- fields --------------------------------------------------------------------------------------------------------- */
+/* -- fields ------------------------------------------------------------------------------------------------------- */
 
 struct log_field
 log_text(const char *name, const char *value)
@@ -181,7 +181,7 @@ field_write(struct text *to, const struct log_field *field)
 	}
 }
 
-/* -- records -------------------------------------------------------------------------------------------------------- */
+/* -- records ------------------------------------------------------------------------------------------------------ */
 
 static void
 pid_forget(void)

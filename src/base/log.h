@@ -1,5 +1,5 @@
 /*
- * log: one record is one JSON object on one line, with pino's names: level, time, pid, msg, then the record's own fields.
+ * log: one record is one JSON object on one line, with pino's names: level, time, pid, msg, then the record's fields.
  *
  * Every sentence stands as a row in messages.h; the caller adds fields:
  *

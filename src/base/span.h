@@ -1,8 +1,8 @@
 /*
  * span: a piece of somebody else's bytes, by pointer and length.
  *
- * Everything that comes from outside (the network, a file) is passed as a span; NUL-terminated strings exist only at the
- * edge to libc. A span owns nothing: whoever keeps one longer than the call says where the bytes live.
+ * Everything that comes from outside (the network, a file) is passed as a span; NUL-terminated strings exist only at
+ * the edge to libc. A span owns nothing: whoever keeps one longer than the call says where the bytes live.
  */
 #ifndef REEVE_BASE_SPAN_H
 #define REEVE_BASE_SPAN_H

@@ -123,7 +123,7 @@ text_format_list(struct text *text, const char *format, va_list list)
 	text->len += (size_t)len;
 }
 
-/* -- JSON ----------------------------------------------------------------------------------------------------------- */
+/* -- JSON --------------------------------------------------------------------------------------------------------- */
 
 /* 1: stands for itself in a JSON string. Everything from 0x80 on is looked at as UTF-8. */
 static const unsigned char stands_for_itself[256] = {

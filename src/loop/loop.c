@@ -1,6 +1,6 @@
 /*
- * One pass of libevent, then the laters: that is a turn. libevent's own cached time is too coarse (CLOCK_MONOTONIC_COARSE)
- * to be shown to others, so the loop keeps clocks of its own.
+ * One pass of libevent, then the laters: that is a turn. libevent's own cached time is too coarse to be shown to others
+ * (CLOCK_MONOTONIC_COARSE, up to 4 ms behind), so the loop keeps clocks of its own.
  */
 #include "loop/loop.h"
 
@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* -- libevent's own voice ------------------------------------------------------------------------------------------- */
+/* -- libevent's own voice ----------------------------------------------------------------------------------------- */
 
 static void
 libevent_says(int severity, const char *text)
@@ -71,7 +71,7 @@ loop_create(struct err *err)
 	return loop;
 }
 
-/* -- the turn ------------------------------------------------------------------------------------------------------- */
+/* -- the turn ----------------------------------------------------------------------------------------------------- */
 
 void
 loop_begin_turn(struct loop *loop)
@@ -146,7 +146,7 @@ loop_free(struct loop *loop)
 	memory_free(loop);
 }
 
-/* -- what it knows -------------------------------------------------------------------------------------------------- */
+/* -- what it knows ------------------------------------------------------------------------------------------------ */
 
 /* Outside of a turn nobody pays for the clock but who asks. */
 uint64_t
@@ -180,7 +180,7 @@ loop_base(struct loop *loop)
 	return loop->base;
 }
 
-/* -- laters --------------------------------------------------------------------------------------------------------- */
+/* -- laters ------------------------------------------------------------------------------------------------------- */
 
 void
 loop_later(struct loop *loop, struct later *later)

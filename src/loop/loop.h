@@ -25,7 +25,7 @@
 struct loop;
 
 struct loop	*loop_create(struct err *err);
-void		 loop_free(struct loop *loop);		/* runs what is left of laters; watches and timers are finished before */
+void		 loop_free(struct loop *loop);		/* finish watches and timers before; runs laters */
 void		 loop_run(struct loop *loop);		/* until loop_stop() */
 void		 loop_stop(struct loop *loop);		/* after the callback that is running */
 
@@ -49,7 +49,7 @@ void		 loop_on_turn(struct loop *loop, loop_turn_fn *on_turn, void *owner);
 /* The libevent base, for libraries that need it (evdns). */
 struct event_base *loop_base(struct loop *loop);
 
-/* -- watch ---------------------------------------------------------------------------------------------------------- */
+/* -- watch -------------------------------------------------------------------------------------------------------- */
 
 enum watch_for { WATCH_NOTHING = 0, WATCH_READ = 1, WATCH_WRITE = 2 };	/* or-ed */
 
@@ -64,14 +64,15 @@ struct watch {
 	unsigned	 wants;
 };
 
-void	watch_init(struct watch *watch, struct loop *loop, int fd, watch_fn *on_ready, void *owner);	/* wants nothing */
+/* Wants nothing yet. */
+void	watch_init(struct watch *watch, struct loop *loop, int fd, watch_fn *on_ready, void *owner);
 void	watch_want(struct watch *watch, unsigned wants);	/* cheap when nothing changes */
 void	watch_fini(struct watch *watch);			/* before close(fd); safe twice and on zeroed memory */
 
 /* Takes the descriptor out of epoll and puts it in again (the accept balance needs it, architecture.md decision 2). */
 void	watch_readd(struct watch *watch);
 
-/* -- timer ---------------------------------------------------------------------------------------------------------- */
+/* -- timer -------------------------------------------------------------------------------------------------------- */
 
 typedef void timer_fn(void *owner);
 
@@ -89,14 +90,14 @@ void	timer_disarm(struct timer *timer);
 bool	timer_is_armed(const struct timer *timer);
 void	timer_fini(struct timer *timer);			/* safe twice and on zeroed memory */
 
-/* -- signals -------------------------------------------------------------------------------------------------------- */
+/* -- signals ------------------------------------------------------------------------------------------------------ */
 
 struct loop_signal;
 typedef void signal_fn(void *owner, int signal_number);
 struct loop_signal	*loop_signal_create(struct loop *loop, int signal_number, signal_fn *on_signal, void *owner);
 void			 loop_signal_free(struct loop_signal *signal);
 
-/* -- the end of the turn -------------------------------------------------------------------------------------------- */
+/* -- the end of the turn ------------------------------------------------------------------------------------------ */
 
 /*
  * Embedded in what wants to be called once at the end of the turn; `run` may free what holds it. What a later adds runs

@@ -72,7 +72,8 @@ test_every_kind_of_field(void **state)
 	    log_number("number", UINT64_MAX), log_signed("signed", INT64_MIN), log_bool("yes", true),
 	    log_bool("no", false));
 	assert_line("info", "\"stopped\",\"text\":\"a\\\"b\\n\",\"none\":\"\",\"span\":\"\xef\xbf\xbd\","
-			    "\"number\":18446744073709551615,\"signed\":-9223372036854775808,\"yes\":true,\"no\":false}\n");
+			    "\"number\":18446744073709551615,\"signed\":-9223372036854775808,"
+			    "\"yes\":true,\"no\":false}\n");
 }
 
 static void
