@@ -36,7 +36,7 @@ void		text_format_list(struct text *text, const char *format, va_list list)
 void		text_json_string(struct text *text, struct span bytes);
 
 /*
- * Members and elements with the comma where one is needed (it looks at the last byte: after '{', '[', ':' or a newline none).
+ * Members and elements with the comma where one is needed: none after '{', '[', ':' or a newline as the last byte.
  *	text_json_open(t, '{'); text_json_key(t, "pid"); text_json_number(t, 7); text_json_close(t, '}');
  */
 void		text_json_open(struct text *text, char bracket);
