@@ -1,6 +1,6 @@
 /*
- * One state a step; a step takes what it can from the input and either moves on, or uses the input up, or refuses. Only a
- * trailer line is ever held, because a field has to be in one piece.
+ * One state a step; a step takes what it can from the input and either moves on, or uses the input up, or refuses.
+ * Only a trailer line is ever held, because a field has to be in one piece.
  */
 #include "codec/h1_chunked.h"
 #include "codec/h1_fields.h"
@@ -111,7 +111,8 @@ static int
 read_size_lf(struct h1_chunked *chunked, struct span *rest_io, struct span *piece_out)
 {
 	(void)piece_out;
-	return read_byte(chunked, rest_io, '\n', "CR without LF in a chunk size line", chunked->left > 0 ? DATA : TRAILER);
+	return read_byte(chunked, rest_io, '\n', "CR without LF in a chunk size line",
+	    chunked->left > 0 ? DATA : TRAILER);
 }
 
 static int

@@ -4,10 +4,11 @@
  *	SIZE ──▶ EXTENSION ──▶ SIZE_LF ──▶ DATA ──▶ DATA_CR ──▶ DATA_LF ──▶ SIZE …
  *	                          └─ size 0 ─▶ TRAILER ──▶ ENDED          any ──▶ BROKEN
  *
- * Strict: sizes are 1 to 16 hex digits, lines end in CRLF, extensions are skipped but bounded (4 KB a line, 16 KB a body
- * in all), no white space stands around a size, the data is followed by CRLF. Trailer fields are checked like header fields; those that frame, route or
- * authenticate (RFC 9110 §6.5.1) are dropped; more than 128, or more than max_trailer_bytes, are refused. How the input is
- * cut into pieces changes nothing but where the pieces of content are cut.
+ * Strict: sizes are 1 to 16 hex digits, lines end in CRLF, extensions are skipped but bounded (4 KB a line, 16 KB a
+ * body in all), no white space stands around a size, the data is followed by CRLF. Trailer fields are checked like
+ * header fields; those that frame, route or authenticate (RFC 9110 §6.5.1) are dropped; more than 128, or more than
+ * max_trailer_bytes, are refused. How the input is cut into pieces changes nothing but where the pieces of content
+ * are cut.
  *
  *	while ((result = h1_chunked_read(&chunked, &rest, &piece)) == H1_CHUNK_DATA)
  *		use(piece);
@@ -40,7 +41,10 @@ struct h1_chunked {
 	const char	*why;
 };
 
-/* trailers is initialised by the caller, with an arena. max_trailer_bytes (at most 16 MB) counts the field lines only. */
+/*
+ * trailers is initialised by the caller, with an arena. max_trailer_bytes (at most 16 MB) counts the field lines
+ * only.
+ */
 void	h1_chunked_init(struct h1_chunked *chunked, struct fields *trailers, uint32_t max_trailer_bytes);
 enum h1_chunked_result h1_chunked_read(struct h1_chunked *chunked, struct span *rest_io, struct span *piece_out);
 

@@ -1,8 +1,8 @@
 /*
  * h1_fields: header and trailer lines of HTTP/1, for h1_request, h1_response and h1_chunked alike.
  *
- * Strictly one reading: "name:" without space, a value without control characters but HTAB, CRLF (RFC 9112 §5). Lines are
- * refused at the first byte that cannot stand there, so a refusal never changes when more bytes come.
+ * Strictly one reading: "name:" without space, a value without control characters but HTAB, CRLF (RFC 9112 §5). Lines
+ * are refused at the first byte that cannot stand there, so a refusal never changes when more bytes come.
  */
 #ifndef REEVE_CODEC_H1_FIELDS_H
 #define REEVE_CODEC_H1_FIELDS_H

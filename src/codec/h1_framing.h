@@ -13,9 +13,9 @@ struct h1_framing {
 };
 
 /*
- * Refuses Content-Length with Transfer-Encoding, a Content-Length that is not 1 to 19 digits, Transfer-Encoding in a 1.0
- * message, and any coding but one "chunked" (501 when only the codings before it are the trouble). Zeros that lead a
- * Content-Length are cut from the field's value, so that nobody who reads it later takes it for octal.
+ * Refuses Content-Length with Transfer-Encoding, a Content-Length that is not 1 to 19 digits, Transfer-Encoding in a
+ * 1.0 message, and any coding but one "chunked" (501 when only the codings before it are the trouble). Zeros that
+ * lead a Content-Length are cut from the field's value, so that nobody who reads it later takes it for octal.
  */
 enum h1_result h1_framing_parse(struct fields *fields, unsigned minor, struct h1_framing *framing_out,
     struct h1_refusal *refusal_out);

@@ -1,12 +1,13 @@
 /*
  * h1_request: the head of an HTTP/1 request (RFC 9112), bytes to struct.
  *
- * Strict: one reading of every message or none. Refused with 400 (unless another code is said): bare CR or LF, obs-fold,
- * space before the colon or before the first field, a name or value with bytes it may not have, two Host fields or none
- * (HTTP/1.1), a Host that is no valid authority or differs from the absolute-form target's, Content-Length together with
- * Transfer-Encoding, two differing or any malformed Content-Length, Transfer-Encoding in a 1.0 message, any coding but a
- * single final "chunked" (501 when a coding is unknown and chunked is last), versions other than 1.0 and 1.1 (505).
- * One or more empty lines (CRLF) before the request line are skipped (§2.2), at most 4.
+ * Strict: one reading of every message or none. Refused with 400 (unless another code is said): bare CR or LF,
+ * obs-fold, space before the colon or before the first field, a name or value with bytes it may not have, two Host
+ * fields or none (HTTP/1.1), a Host that is no valid authority or differs from the absolute-form target's,
+ * Content-Length with Transfer-Encoding, two of either, a malformed Content-Length, Transfer-Encoding in a 1.0 message,
+ * any coding but a single final "chunked" (501 when a coding is unknown and chunked is last), versions other than 1.0
+ * and 1.1 (505), an HTTP/0.9 request, a method of more than 32 bytes (501), a target whose form does not go with the
+ * method. One or more empty lines (CRLF) before the request line are skipped (§2.2), at most 4.
  *
  * No I/O, no timers; spans point into the given bytes.
  */
@@ -60,9 +61,9 @@ enum h1_result h1_request_parse(struct span bytes, const struct h1_limits *limit
     struct h1_request_head *head_out, size_t *used_out);
 
 /*
- * Whether a head that was incomplete with its first `searched` bytes might be complete now (an empty line has come, or
- * something that is no CRLF): cheap, so that a client who sends byte by byte costs linear time. The caller parses anyway
- * once limits->header_size bytes are there, which then are refused.
+ * Whether a head that was incomplete with its first `searched` bytes might be complete now (an empty line has come,
+ * or something that is no CRLF): cheap, so that a client who sends byte by byte costs linear time. The caller parses
+ * anyway once limits->header_size bytes are there, which then are refused.
  */
 bool	h1_head_may_be_complete(struct span bytes, size_t searched);
 

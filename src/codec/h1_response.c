@@ -51,7 +51,7 @@ status_line_read(const char **at_io, const char *end, struct h1_response_head *h
 			return h1_refuse(refusal, REFUSED, "a malformed status line");
 	}
 	head->minor = (uint8_t)(start[7] - '0');
-	head->status = (unsigned)(start[9] - '0') * 100 + (unsigned)(start[10] - '0') * 10 + (unsigned)(start[11] - '0');
+	head->status = hex_value(start[9]) * 100 + hex_value(start[10]) * 10 + hex_value(start[11]);
 	reason = at;
 	if (at < end && *at == ' ') {
 		reason = at + 1;

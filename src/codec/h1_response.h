@@ -1,10 +1,10 @@
 /*
  * h1_response: the head of an HTTP/1 response, as an upstream sends it.
  *
- * As strict as h1_request about everything that frames the message; what is refused becomes a 502 and the socket is never
- * used again. 1xx heads are returned like others (status < 200): the caller reads on. A head over limits->header_size or
- * header_count is refused, too; uri_size is not looked at. keep_alive is false when the body ends with the connection, and
- * for a 1xx or 204 whose fields promise content.
+ * As strict as h1_request about everything that frames the message; what is refused becomes a 502 and the socket is
+ * never used again. 1xx heads are returned like others (status < 200): the caller reads on. A head over
+ * limits->header_size or header_count is refused, too; uri_size is not looked at. keep_alive is false when the body
+ * ends with the connection, and for a 1xx or 204 whose fields promise content.
  */
 #ifndef REEVE_CODEC_H1_RESPONSE_H
 #define REEVE_CODEC_H1_RESPONSE_H

@@ -1,8 +1,8 @@
 /*
  * The largest size is added up first, so that laying down needs no checks on the way.
  *
- * A control character in a value is written as a space (RFC 9110 §5.5): no template of a configuration, whatever a client
- * makes it hold, can end a line and so split a message.
+ * A control character in a value is written as a space (RFC 9110 §5.5): no template of a configuration, whatever a
+ * client makes it hold, can end a line and so split a message.
  */
 #include "codec/h1_write.h"
 #include "codec/h1_scan.h"

@@ -1,9 +1,9 @@
 /*
  * field: header and trailer fields of one message, in order, with their names interned.
  *
- * A name known to field_names.h is compared by its enum; any other by text without case. `seen` has a bit for each of the
- * first 63 names present, so "is there a Range?" costs one test. Names and values are spans into the message's bytes or
- * arena: they live as long as the request.
+ * A name known to field_names.h is compared by its enum; any other by text without case. `seen` has a bit for each of
+ * the first 63 names present, so "is there a Range?" costs one test. Names and values are spans into the message's
+ * bytes or arena: they live as long as the request.
  */
 #ifndef REEVE_HTTP_FIELD_H
 #define REEVE_HTTP_FIELD_H
@@ -34,7 +34,9 @@ struct fields {
  */
 static_assert(FIELD_NAME_COUNT <= 64, "a bit of struct fields.seen for each name");
 
-/* Once a process, before the first look-up: finds the multiplier of the perfect hash (fast; asserts that one exists). */
+/*
+ * Once a process, before the first look-up: finds the multiplier of the perfect hash (fast; asserts that one exists).
+ */
 void		 field_names_init(void);
 enum field_name	 field_name_of(struct span name);		/* any case; FIELD_OTHER when in no row */
 struct span	 field_name_text(enum field_name id);		/* "Content-Type"; OTHER: empty */
@@ -69,12 +71,15 @@ const struct field *fields_find_named(const struct fields *fields, struct span n
 struct span	 fields_value(const struct fields *fields, enum field_name id);
 
 /*
- * All values of a list field joined by ", " (RFC 9110 §5.3; Cookie by "; ", RFC 9113 §8.2.3), in the arena when there is
- * more than one. Not for Set-Cookie, which is no list.
+ * All values of a list field joined by ", " (RFC 9110 §5.3; Cookie by "; ", RFC 9113 §8.2.3), in the arena when there
+ * is more than one. Not for Set-Cookie, which is no list.
  */
 struct span	 fields_joined(const struct fields *fields, enum field_name id, struct arena *arena);
 
-/* Whether a comma-separated list field holds that token, without case: fields_have_token(f, FIELD_CONNECTION, "close"). */
+/*
+ * Whether a comma-separated list field holds that token, without case: fields_have_token(f, FIELD_CONNECTION,
+ * "close").
+ */
 bool		 fields_have_token(const struct fields *fields, enum field_name id, struct span token);
 
 /* RFC 9110 §5.6.2 and §5.5; the value may hold obs-text, no control character but HTAB. */
@@ -85,8 +90,8 @@ bool		 field_value_is_valid(struct span value);
  * Whether a field belongs to one connection only and must not be passed on (RFC 9110 §7.6.1): the fixed ones, and those
  * that the message's own Connection field names.
  *
- * A name in a row of field_names.h, or one that starts with "X-Forwarded-", is end-to-end whatever Connection says: else
- * a client could have Host, Cookie, Authorization or the proxy's own words about him taken out of his request.
+ * A name in a row of field_names.h, or one that starts with "X-Forwarded-", is end-to-end whatever Connection says:
+ * else a client could have Host, Cookie, Authorization or the proxy's own words about him taken out of his request.
  */
 bool		 field_is_hop_by_hop(const struct field *field, struct span connection_value);
 

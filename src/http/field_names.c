@@ -1,9 +1,10 @@
 /*
  * A perfect hash that is found when the process starts.
  *
- * A name's first and last bytes (up to eight each, without case) and its length are mixed, multiplied by an odd constant,
- * and the top bits choose a cell. The constant is right when every row has a cell of its own; one that was right for the
- * rows as they are is tried first. The row in the cell is then compared in words, with the case bit of its letters masked.
+ * A name's first and last bytes (up to eight each, without case) and its length are mixed, multiplied by an odd
+ * constant, and the top bits choose a cell. The constant is right when every row has a cell of its own; one that was
+ * right for the rows as they are is tried first. The row in the cell is then compared in words, with the case bit of
+ * its letters masked.
  */
 #include "http/field.h"
 

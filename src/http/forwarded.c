@@ -42,6 +42,12 @@ looks_like_address(struct span node)
 	return node.len > 0 && i == node.len && (span_find(node, '.') < node.len || span_find(node, ':') < node.len);
 }
 
+static bool
+name_is_valid(struct span node)
+{
+	return looks_like_address(node) || is_no_address(node);
+}
+
 /* §6: node = nodename [ ":" node-port ], the port a number or obfuscated. */
 static bool
 port_is_valid(struct span port)
@@ -67,10 +73,10 @@ node_parse(struct span node, struct span *for_out)
 	}
 	if (colon < node.len && span_find_last(node, ':') == colon) {
 		*for_out = span_first(node, colon);
-		return (looks_like_address(*for_out) || is_no_address(*for_out)) && port_is_valid(span_skip(node, colon));
+		return name_is_valid(*for_out) && port_is_valid(span_skip(node, colon));
 	}
 	*for_out = node;
-	return looks_like_address(node) || is_no_address(node);
+	return name_is_valid(node);
 }
 
 /* "http" or "https" as a constant; anything else is as good as not said. */

@@ -1,5 +1,6 @@
 /*
- * One table by extension, lower-cased, open addressing, filled once: the built-in rows first, the system's lines over them.
+ * One table by extension, lower-cased, open addressing, filled once: the built-in rows first, the system's lines over
+ * them.
  */
 #include "http/media.h"
 #include "base/hash.h"

@@ -11,7 +11,10 @@ struct media_types;
 /* mime_types: the contents of /etc/mime.types ("text/css css"), may be empty. In the arena. */
 struct media_types	*media_types_create(struct arena *arena, struct span mime_types);
 
-/* "text/html; charset=utf-8" for text types; "application/octet-stream" when unknown. By the last extension, any case. */
+/*
+ * "text/html; charset=utf-8" for text types; "application/octet-stream" when unknown. By the last extension, any
+ * case.
+ */
 struct span		 media_type_of(const struct media_types *types, struct span file_name);
 
 #endif

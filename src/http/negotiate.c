@@ -76,9 +76,10 @@ range_fit(struct span range, struct span type)
 		return FITS_EXACTLY;
 	if (!span_is(span_skip(range, slash), "/*"))
 		return FITS_NOT;
-	if (span_is(span_first(range, slash), "*"))
+	range = span_first(range, slash);
+	if (span_is(range, "*"))
 		return FITS_ANY;
-	return span_equal_nocase(span_first(range, slash), span_first(type, span_find(type, '/'))) ? FITS_TYPE : FITS_NOT;
+	return span_equal_nocase(range, span_first(type, span_find(type, '/'))) ? FITS_TYPE : FITS_NOT;
 }
 
 unsigned

@@ -13,8 +13,8 @@
 unsigned	accept_quality(struct span accept, struct span media_type);
 
 /*
- * Quality 0–1000 of a content coding. "identity" is 1000 unless it is listed (then its weight) or "*;q=0" refuses it; an
- * absent (at NULL) or empty field allows only identity.
+ * Quality 0–1000 of a content coding. "identity" is 1000 unless it is listed (then its weight) or "*;q=0" refuses it;
+ * an absent (at NULL) or empty field allows only identity.
  */
 unsigned	accept_encoding_quality(struct span accept_encoding, struct span coding);
 

@@ -1,5 +1,6 @@
 /*
- * Targets and authorities are cut at their delimiters, then each part is held against its byte class. Nothing is guessed.
+ * Targets and authorities are cut at their delimiters, then each part is held against its byte class. Nothing is
+ * guessed.
  */
 #include "http/uri.h"
 #include "http/byte_class.h"

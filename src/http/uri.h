@@ -2,9 +2,9 @@
  * uri: request targets (RFC 9112 §3.2, RFC 3986), parsed once, and the one normal form of a path.
  *
  * The normal form is what routes, files and upstreams see: percent-encoded unreserved characters are decoded, other
- * percent codes are in upper case, bytes that RFC 3986 does not allow (space cannot arrive; "<>\^`{|} and 0x80–0xFF) are
- * percent-encoded, dot segments are removed. An escaped slash stays escaped; empty segments stay. Refused: a broken
- * percent code, %00, control characters, '#', and dot segments that climb above the root.
+ * percent codes are in upper case, bytes that RFC 3986 does not allow (space cannot arrive; "<>\^`{|} and 0x80–0xFF)
+ * are percent-encoded, dot segments are removed. An escaped slash stays escaped; empty segments stay. Refused: a
+ * broken percent code, %00, control characters, '#', and dot segments that climb above the root.
  */
 #ifndef REEVE_HTTP_URI_H
 #define REEVE_HTTP_URI_H
@@ -30,8 +30,8 @@ bool	uri_target_parse(struct span target, struct uri_target *target_out);
 bool	uri_path_normalise(struct span path, struct arena *arena, struct span *path_out);
 
 /*
- * Host and port of an authority or Host field. IPv6 in brackets keep them. False: not valid (RFC 3986 §3.2.2), and, though
- * valid there, percent codes, IPvFuture, more than 255 bytes and port 0. An empty port ("host:") is none.
+ * Host and port of an authority or Host field. IPv6 in brackets keep them. False: not valid (RFC 3986 §3.2.2), and,
+ * though valid there, percent codes, IPvFuture, more than 255 bytes and port 0. An empty port ("host:") is none.
  */
 bool	uri_authority_parse(struct span authority, struct span *host_out, uint16_t *port_out, bool *has_port_out);
 

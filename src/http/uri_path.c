@@ -1,6 +1,6 @@
 /*
- * The normal form of a path: first one spelling for every byte, then no dot segments. Most paths are normal as they come,
- * and a look is all they cost.
+ * The normal form of a path: first one spelling for every byte, then no dot segments. Most paths are normal as they
+ * come, and a look is all they cost.
  */
 #include "http/byte_class.h"
 #include "http/uri.h"

@@ -69,7 +69,8 @@ path_read(struct span path, struct uri_server *server_out, struct err *err)
 	while (path.len > 0 && path.at[path.len - 1] == '/')
 		path.len--;
 	if (bytes_while(path, BYTE_PATH) < path.len)
-		return err_set(err, "the path of a server URL has a byte that it may not have (no query, no fragment, no %%)");
+		return err_set(err, "\"%.*s\" cannot be the path of a server URL (no query, no fragment, no %% codes)",
+		    (int)path.len, path.at);
 	server_out->path = path;
 	return true;
 }
@@ -85,8 +86,8 @@ uri_server_parse(struct span url, struct uri_server *server_out, struct err *err
 	if (span_equal_nocase(span_first(url, 5), SPAN_OF("unix:")))
 		return unix_parse(span_skip(url, 5), server_out, err);
 	if (scheme == NULL)
-		return err_set(err, "\"%.*s\" is no server URL: it starts with http://, https://, srv+http://, srv+https:// "
-		    "or unix:/", (int)url.len, url.at);
+		return err_set(err, "\"%.*s\" is no server URL: those start with http://, https://, srv+http://, "
+		    "srv+https:// or unix:/", (int)url.len, url.at);
 	rest = span_skip(url, scheme->prefix.len);
 	while (authority < rest.len && rest.at[authority] != '/' && rest.at[authority] != '?' &&
 	    rest.at[authority] != '#')
