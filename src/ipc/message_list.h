@@ -1,0 +1,41 @@
+/*
+ * message_list: everything that our own processes say to each other over channels, one row each.
+ *
+ * A row: NAME, what it says. The payload (pack.h, in this order) and the descriptors stand in the sentence. Both ends are
+ * always the same build, so there are no versions and unknown types are a mistake of ours.
+ */
+#ifndef REEVE_IPC_MESSAGE_LIST_H
+#define REEVE_IPC_MESSAGE_LIST_H
+
+#define IPC_MESSAGES(M) \
+	/* trial → primary: its only message, then it exits */ \
+	M(TRIAL_ACCEPTED,	"the configuration is good. No payload. fd: bundle (primary/orders.h says its parts)") \
+	M(TRIAL_REFUSED,	"the configuration is bad. No payload. fd: bundle of one part, the problems, a line each") \
+	/* primary → worker */ \
+	M(LISTENERS,		"sockets for the PREPARE that follows: number first index; fds: one for each index on") \
+	M(PREPARE,		"build this beside what you have: number generation, number listen entries; fd: bundle") \
+	M(COMMIT,		"new requests take the prepared one: number generation") \
+	M(ABORT,		"forget the prepared one: number generation") \
+	M(DRAIN,		"stop accepting, finish, exit: number grace ms, number idle ms, number spread ms; again: sooner") \
+	/* worker → primary */ \
+	M(READY,		"built: number generation") \
+	M(FAILED,		"cannot be built: number generation, span why") \
+	/* primary → logger */ \
+	M(LOG_SOURCE,		"read this from now on: span name, unique; fd: a pipe's read end") \
+	M(LOG_DESTINATION,	"write there from now on: number format (enum log_form), span \"stderr\", \"stdout\" or path") \
+	M(LOG_REOPEN,		"open the destination anew, then answer LOG_REOPENED. No payload") \
+	M(LOG_STOP,		"write all that is in the pipes now, then exit. No payload") \
+	/* logger → primary */ \
+	M(LOG_REOPENED,		"one for each LOG_REOPEN, in order: flag done, span why not (late when the disk hangs)")
+
+#define IPC_ENUM(name, doc) IPC_##name,
+enum ipc_type {
+	IPC_MESSAGES(IPC_ENUM)
+	IPC_TYPES
+};
+#undef IPC_ENUM
+
+/* How LOG_DESTINATION wants lines written. */
+enum log_form { LOG_FORM_JSON, LOG_FORM_PRETTY, LOG_FORM_AUTO };	/* AUTO: pretty when it is a terminal */
+
+#endif
