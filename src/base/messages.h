@@ -33,6 +33,7 @@
 	/* worker */ \
 	M(ACCEPT_PAUSED,		WARN,	"accepting is paused") \
 	M(ACCEPT_RESUMED,		INFO,	"accepting again") \
+	M(IMPOSSIBLE_MOVE,		ERROR,	"a state was asked to move where it cannot: a defect of reeve") \
 	M(LOOP_LATE,			WARN,	"the event loop is late") \
 	/* requests */ \
 	M(REQUEST,			INFO,	"request") \

@@ -84,8 +84,8 @@ loop_begin_turn(struct loop *loop)
 		loop->on_turn(loop->on_turn_owner, loop->now_ms);
 }
 
-static void
-laters_run(struct loop *loop)
+void
+loop_run_laters(struct loop *loop)
 {
 	struct list_node *node;
 
@@ -111,11 +111,11 @@ void
 loop_run(struct loop *loop)
 {
 	assert(!loop->is_in_turn);
-	laters_run(loop);
+	loop_run_laters(loop);
 	while (!loop->is_stopped) {
 		loop_poll(loop);
 		loop_enter(loop); /* a turn in which only a library was called */
-		laters_run(loop);
+		loop_run_laters(loop);
 		loop->is_in_turn = false;
 	}
 	loop->is_stopped = false;
@@ -140,7 +140,7 @@ loop_free(struct loop *loop)
 {
 	if (loop == NULL)
 		return;
-	laters_run(loop);
+	loop_run_laters(loop);
 	timeout_classes_free(loop);
 	event_base_free(loop->base);
 	memory_free(loop);

@@ -111,6 +111,9 @@ struct later {
 void	loop_later(struct loop *loop, struct later *later);	/* twice in a turn is once */
 void	loop_later_cancel(struct later *later);
 
+/* Now, for whoever takes things down outside a turn. */
+void	loop_run_laters(struct loop *loop);
+
 /* free_it(later) at the end of the turn; `later` lies inside what it frees. */
 void	loop_free_later(struct loop *loop, struct later *later, void (*free_it)(struct later *later));
 

@@ -1,0 +1,272 @@
+/*
+ * The life of a connection: opened with a socket, moved through its states, closed at once or politely. What arrives is
+ * conn_input.c's, what leaves exchange_out.c's.
+ */
+#include "downstream/conn.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "store/slots.h"
+
+#include <assert.h>
+
+#define CONN_STATE_NAME(name) #name,
+static const char *const state_names[] = { CONN_STATES(CONN_STATE_NAME) };
+static_assert(sizeof(state_names) / sizeof(state_names[0]) == CONN_STATE_COUNT, "a name for each state");
+
+/* Bit n: a move to state n is allowed. */
+static const uint8_t moves[CONN_STATE_COUNT] = {
+	[CONN_PROXY] = 1 << CONN_IDLE | 1 << CONN_HEAD | 1 << CONN_CLOSED,
+	[CONN_IDLE] = 1 << CONN_HEAD | 1 << CONN_REQUEST | 1 << CONN_LINGER | 1 << CONN_CLOSED,
+	[CONN_HEAD] = 1 << CONN_IDLE | 1 << CONN_REQUEST | 1 << CONN_LINGER | 1 << CONN_CLOSED,
+	[CONN_REQUEST] = 1 << CONN_IDLE | 1 << CONN_LINGER | 1 << CONN_CLOSED,
+	[CONN_LINGER] = 1 << CONN_CLOSED,
+	[CONN_CLOSED] = 0,
+};
+
+void
+conn_move(struct conn *conn, enum conn_state state)
+{
+	if (conn->state == state)
+		return;
+	if (!(moves[conn->state] >> state & 1)) {
+		log_say(MSG_IMPOSSIBLE_MOVE, log_text("of", "connection"), log_text("from", state_names[conn->state]),
+		    log_text("to", state_names[state]));
+		assert(!"a connection's move that is in no table");
+	}
+	conn->state = (uint8_t)state;
+}
+
+/* -- readiness and time --------------------------------------------------------------------------------------------- */
+
+static bool
+conn_wants_input(const struct conn *conn)
+{
+	const struct exchange *exchange = conn->exchange;
+
+	if (conn->read_ended)
+		return false;
+	if (exchange == NULL || exchange->ended)
+		return true;
+	if (exchange->wants_body && !exchange->body_done)
+		return true;
+	return conn->held_len < CONN_HELD_MAX && !(exchange->tunnel || !exchange->body_done);
+}
+
+void
+conn_update(struct conn *conn)
+{
+	unsigned wants = WATCH_NOTHING;
+
+	if (conn->state == CONN_CLOSED)
+		return;
+	if (conn_wants_input(conn))
+		wants |= WATCH_READ;
+	if (conn->exchange && !conn->exchange->broken && !out_is_empty(&conn->exchange->out))
+		wants |= WATCH_WRITE;
+	watch_want(&conn->watch, wants);
+}
+
+static struct timeout_class *
+body_timeout_of(const struct exchange *exchange)
+{
+	if (exchange->request.body_timeout_ms > 0)
+		return timeout_class_for(exchange->conn->downstream->loop, exchange->request.body_timeout_ms);
+	return exchange->conn->downstream->body_timeout;
+}
+
+void
+conn_arm(struct conn *conn)
+{
+	const struct downstream *downstream = conn->downstream;
+	const struct exchange *exchange = conn->exchange;
+
+	switch ((enum conn_state)conn->state) {
+	case CONN_PROXY:
+	case CONN_HEAD:
+		timeout_arm(&conn->timeout, downstream->header_timeout);
+		break;
+	case CONN_IDLE:
+		timeout_arm(&conn->timeout, conn->requests == 0 ? downstream->header_timeout :
+		    downstream->draining ? downstream->drain_timeout : downstream->keepalive_timeout);
+		break;
+	case CONN_LINGER:
+		timeout_arm(&conn->timeout, downstream->linger_timeout);
+		break;
+	case CONN_REQUEST:
+		if (exchange && !exchange->body_done && !exchange->tunnel && (exchange->wants_body || exchange->finished))
+			timeout_arm(&conn->timeout, body_timeout_of(exchange));
+		else
+			timeout_disarm(&conn->timeout);
+		break;
+	case CONN_CLOSED:
+	case CONN_STATE_COUNT:
+		timeout_disarm(&conn->timeout);
+		break;
+	}
+}
+
+static void
+conn_timed_out(void *owner)
+{
+	struct conn *conn = owner;
+
+	slot_add(&conn->downstream->slot->totals.timeouts, 1);
+	switch ((enum conn_state)conn->state) {
+	case CONN_HEAD:
+		exchange_begin(exchange_create(conn));
+		exchange_fail(conn->exchange, 408, "the head did not arrive in time");
+		break;
+	case CONN_REQUEST:
+		exchange_fail(conn->exchange, 408, "the content did not arrive in time");
+		break;
+	default:
+		conn_close(conn);
+		break;
+	}
+}
+
+static void
+conn_ready(void *owner, unsigned ready)
+{
+	struct conn *conn = owner;
+
+	if ((ready & WATCH_WRITE) && conn->exchange)
+		exchange_writable(conn->exchange);
+	if ((ready & WATCH_READ) && conn->state != CONN_CLOSED)
+		conn_readable(conn);
+}
+
+/* -- begin and end -------------------------------------------------------------------------------------------------- */
+
+void
+conn_name_client(struct conn *conn)
+{
+	char text[ADDRESS_TEXT_MAX];
+	size_t len = address_format_host(&conn->peer, text);
+
+	len = len < sizeof(conn->ip_text) ? len : sizeof(conn->ip_text) - 1;
+	memcpy(conn->ip_text, text, len);
+	conn->ip_text[len] = '\0';
+	conn->client.peer = &conn->peer;
+	conn->client.ip = span_make(conn->ip_text, len);
+	conn->client.port = address_port(&conn->peer);
+	conn->client.local_port = conn->listener->port;
+	conn->client.is_trusted = networks_hold(conn->downstream->settings.trusted_proxies, &conn->peer);
+}
+
+bool
+conn_is_over_client_limit(struct conn *conn)
+{
+	struct downstream *downstream = conn->downstream;
+	uint64_t limit = downstream->settings.limits->connections_per_client;
+
+	if (limit == 0 || conn->listener->is_unix)
+		return false;
+	if (downstream->per_client == NULL)
+		downstream->per_client = per_client_create();
+	conn->counted = true;
+	return per_client_add(downstream->per_client, &conn->peer) > limit;
+}
+
+static void
+conn_resume(struct later *later)
+{
+	conn_consume_held(LIST_OWNER(later, struct conn, later));
+}
+
+void
+conn_open(struct downstream *downstream, int fd, const struct address *peer,
+    const struct downstream_listener *listener)
+{
+	struct conn *conn = memory_zalloc(sizeof(*conn));
+
+	conn->downstream = downstream;
+	conn->listener = listener;
+	conn->peer = *peer;
+	conn->later.run = conn_resume;
+	stream_init(&conn->stream, fd);
+	stream_tune(&conn->stream, !listener->is_unix);
+	conn_name_client(conn);
+	watch_init(&conn->watch, downstream->loop, fd, conn_ready, conn);
+	timeout_init(&conn->timeout, conn_timed_out, conn);
+	list_add_last(&downstream->conns, &conn->node);
+	if (++downstream->count >= downstream->settings.limits->connections && !downstream->full) {
+		downstream->full = true;
+		downstream->events->on_full(downstream->owner, true);
+	}
+	slot_add(&downstream->slot->totals.connections_accepted, 1);
+	slot_set(&downstream->slot->connections, downstream->count);
+	conn->state = listener->proxy_protocol ? CONN_PROXY : CONN_IDLE;
+	if (listener->proxy_protocol ? !conn->client.is_trusted : conn_is_over_client_limit(conn)) {
+		slot_add(&downstream->slot->totals.connections_refused, 1);
+		conn_close(conn);
+		return;
+	}
+	conn_arm(conn);
+	conn_update(conn);
+}
+
+static void
+conn_free(struct later *later)
+{
+	struct conn *conn = LIST_OWNER(later, struct conn, later);
+
+	if (conn->exchange)
+		exchange_release(conn->exchange);
+	memory_free(conn->held);
+	memory_free(conn);
+}
+
+void
+conn_close(struct conn *conn)
+{
+	struct downstream *downstream = conn->downstream;
+
+	if (conn->state == CONN_CLOSED)
+		return;
+	if (conn->exchange && !conn->exchange->ended)
+		exchange_gone(conn->exchange, "the connection was closed");
+	if (conn->state == CONN_CLOSED)
+		return;
+	conn_move(conn, CONN_CLOSED);
+	timeout_disarm(&conn->timeout);
+	watch_fini(&conn->watch);
+	stream_close(&conn->stream);
+	list_remove(&conn->node);
+	if (conn->counted)
+		per_client_remove(downstream->per_client, &conn->peer);
+	downstream->count--;
+	slot_add(&downstream->slot->totals.connections_closed, 1);
+	slot_set(&downstream->slot->connections, downstream->count);
+	conn->later.run = conn_free;
+	loop_later(downstream->loop, &conn->later);
+	if (downstream->full && downstream->count * 20 < downstream->settings.limits->connections * 19) {
+		downstream->full = false;
+		downstream->events->on_full(downstream->owner, false);
+	}
+	if (downstream->draining && downstream->count == 0)
+		downstream->events->on_empty(downstream->owner);
+}
+
+/*
+ * Input that we have not read would make the kernel answer with a reset, which may destroy the response on its way
+ * (RFC 9112 §9.6): so we end our side, and read until the peer ends his.
+ */
+void
+conn_linger(struct conn *conn)
+{
+	stream_shutdown(&conn->stream);
+	conn_move(conn, CONN_LINGER);
+	conn_arm(conn);
+	conn_update(conn);
+}
+
+void
+conn_drain(struct conn *conn)
+{
+	if (conn->state == CONN_IDLE || conn->state == CONN_PROXY)
+		timeout_arm(&conn->timeout, conn->downstream->drain_timeout);
+	else if (conn->exchange)
+		conn->exchange->close_after = true;
+}

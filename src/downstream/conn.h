@@ -1,0 +1,154 @@
+/*
+ * conn: one client's connection speaking HTTP/1, and the exchange on it (one at a time; what is pipelined waits).
+ *
+ *      PROXY ──▶ IDLE ◀──▶ HEAD ──▶ REQUEST ──▶ IDLE …           PROXY: the PROXY header is awaited
+ *                  │         │         │
+ *                  └─────────┴─────────┴──▶ LINGER ──▶ CLOSED    LINGER: we have said all, and read until the peer ends
+ *
+ * An idle connection is this struct and nothing else: bytes are read into one buffer that the whole worker shares, and
+ * only what is incomplete is held here. The struct is internal to the room.
+ */
+#ifndef REEVE_DOWNSTREAM_CONN_H
+#define REEVE_DOWNSTREAM_CONN_H
+
+#include "codec/h1_chunked.h"
+#include "codec/h1_request.h"
+#include "downstream/downstream.h"
+#include "downstream/out.h"
+#include "loop/timeout.h"
+#include "request/client.h"
+#include "request/request.h"
+
+#define CONN_STATES(S) S(PROXY) S(IDLE) S(HEAD) S(REQUEST) S(LINGER) S(CLOSED)
+#define CONN_STATE_ENUM(name) CONN_##name,
+enum conn_state { CONN_STATES(CONN_STATE_ENUM) CONN_STATE_COUNT };
+#undef CONN_STATE_ENUM
+
+enum {
+	CONN_HELD_MAX = 64 * 1024,	/* bytes held while a handler is busy; then the socket waits */
+	CONN_OUT_HIGH = 64 * 1024,	/* bytes waiting for the client at which handlers are told to pause */
+	CONN_DISCARD_MAX = 256 * 1024,	/* content nobody wanted that we read to keep the connection */
+	CONN_LINGER_MS = 5000,
+	CONN_FILE_QUANTUM = 1024 * 1024,	/* of a file, before others get their turn */
+};
+
+struct exchange;
+
+struct conn {
+	struct watch				 watch;
+	struct timeout				 timeout;	/* of the state we are in */
+	struct list_node			 node;		/* in downstream->conns */
+	struct later				 later;		/* settles, resumes or frees at the end of the turn */
+	struct stream				 stream;
+	uint8_t					 state;		/* enum conn_state; conn_move() alone writes it */
+	bool					 read_ended;	/* the peer finished sending */
+	bool					 consuming;	/* conn_consume() is on the stack */
+	bool					 counted;	/* in the per-client table */
+	struct downstream			*downstream;	/* borrowed: outlives us */
+	const struct downstream_listener	*listener;	/* borrowed: outlives us */
+	struct exchange				*exchange;	/* owned; NULL between requests */
+	char					*held;		/* owned: input that waits; NULL when none */
+	uint32_t				 held_len;
+	uint32_t				 held_room;
+	uint32_t				 searched;	/* of held: bytes known to hold no end of the head */
+	uint32_t				 requests;	/* begun on this connection */
+	struct address				 peer;
+	struct client				 client;
+	char					 ip_text[INET6_ADDRSTRLEN];
+};
+
+struct exchange {
+	struct request		 request;	/* first: transport functions get back from it */
+	struct arena		 arena;
+	struct conn		*conn;		/* borrowed */
+	struct exchange		*next_free;
+	struct out		 out;
+	struct timeout		 send_timeout;
+	struct h1_chunked	 chunked;	/* decodes the request's content */
+	enum h1_body		 body;
+	uint64_t		 body_left;	/* H1_BODY_LENGTH */
+	uint64_t		 discarded;	/* bytes of content that nobody wanted */
+	uint64_t		 content_left;	/* of the response, when its length is known */
+	struct span		 head;		/* laid down but not sent; arena */
+	bool			 body_done;	/* all content has come and been given */
+	bool			 wants_body;
+	bool			 continue_sent;	/* or not needed any more */
+	bool			 close_after;
+	bool			 chunked_out;
+	bool			 until_close;	/* the response ends where the connection does */
+	bool			 paused;	/* the handler was told to wait for on_drained */
+	bool			 finished;	/* the handler has given everything */
+	bool			 broken;	/* the client cannot be reached any more */
+	bool			 ended;		/* over: conn_settle() releases it */
+	bool			 tunnel;
+};
+
+/* What all connections of a worker share. */
+struct downstream {
+	struct loop				*loop;
+	const struct downstream_events		*events;
+	void					*owner;
+	struct slot				*slot;		/* borrowed: shared memory */
+	struct downstream_settings		 settings;
+	struct h1_limits			 head_limits;
+	struct timeout_class			*header_timeout;
+	struct timeout_class			*body_timeout;
+	struct timeout_class			*send_timeout;
+	struct timeout_class			*keepalive_timeout;
+	struct timeout_class			*linger_timeout;
+	struct timeout_class			*drain_timeout;	/* while draining: instead of keepalive_timeout */
+	struct list_node			 conns;
+	size_t					 count;
+	bool					 full;
+	bool					 draining;
+	struct exchange				*free_exchanges;
+	size_t					 free_count;
+	struct per_client			*per_client;	/* owned; NULL: not limited */
+	char					*buffer;	/* owned: input of whoever reads now */
+	size_t					 buffer_size;
+};
+
+/* conn.c: the life of a connection */
+void	conn_open(struct downstream *downstream, int fd, const struct address *peer,
+	    const struct downstream_listener *listener);
+void	conn_close(struct conn *conn);			/* at once; an exchange on it is cut off */
+void	conn_name_client(struct conn *conn);		/* conn->client from conn->peer */
+bool	conn_is_over_client_limit(struct conn *conn);	/* counts it, once its address is known */
+void	conn_linger(struct conn *conn);			/* ends our side; the peer's is read and forgotten for a while */
+void	conn_drain(struct conn *conn);
+void	conn_update(struct conn *conn);			/* asks the loop for the readiness that matters now */
+void	conn_arm(struct conn *conn);			/* the timeout of the state we are in */
+void	conn_move(struct conn *conn, enum conn_state state);
+
+/* conn_input.c: bytes to requests and content */
+void	conn_readable(struct conn *conn);
+void	conn_consume_held(struct conn *conn);
+
+/* After an exchange ended: releases it, closes or goes on. unread: more input than that of the exchange has come. */
+void	conn_settle(struct conn *conn, bool unread);
+
+/* exchange.c: one request and its response */
+struct exchange	*exchange_create(struct conn *conn);
+void	exchange_begin(struct exchange *exchange);	/* it is the connection's from now on */
+void	exchange_release(struct exchange *exchange);
+void	exchange_end(struct exchange *exchange);	/* both directions are over, or nothing can move any more */
+void	exchange_complete(struct exchange *exchange);	/* ends it when nothing is left to do */
+void	exchange_gone(struct exchange *exchange, const char *why);	/* tells the handler, and ends */
+void	exchange_fail(struct exchange *exchange, unsigned status, const char *why);	/* takes it from the handler */
+
+/* exchange_out.c: the response on its way out */
+extern const struct transport h1_transport;
+void	exchange_writable(struct exchange *exchange);
+void	exchange_send_continue(struct exchange *exchange);
+
+/* head.c: what every protocol makes of a request's head. False: why_out says what is wrong with it (400). */
+bool	head_complete(struct request *request, const struct networks *trusted_proxies, const char **why_out);
+
+/* per_client.c: how many connections an address has */
+struct per_client;
+struct per_client	*per_client_create(void);
+void			 per_client_free(struct per_client *table);
+unsigned		 per_client_add(struct per_client *table, const struct address *address);	/* the new count */
+void			 per_client_remove(struct per_client *table, const struct address *address);
+
+#endif

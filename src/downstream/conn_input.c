@@ -1,0 +1,457 @@
+/*
+ * Bytes that arrive become request heads and content.
+ *
+ * They are read into the worker's shared buffer and used from there; what has to wait moves to conn->held. While a
+ * request is in flight what follows it is pipelined input and waits its turn.
+ *
+ *	conn_readable ─▶ conn_consume ─▶ request_begin ─▶ on_request        one round for each complete head,
+ *	                      └────────▶ content_feed  ─▶ on_body           or piece of content
+ */
+#include "downstream/conn.h"
+
+#include "base/memory.h"
+#include "net/proxy_header.h"
+#include "store/slots.h"
+
+#include <assert.h>
+
+/* -- held input ----------------------------------------------------------------------------------------------------- */
+
+static void
+held_reserve(struct conn *conn, size_t room)
+{
+	size_t need = conn->held_len + room;
+
+	if (need <= conn->held_room)
+		return;
+	conn->held = memory_resize(conn->held, need);
+	conn->held_room = (uint32_t)need;
+}
+
+static void
+held_drop(struct conn *conn)
+{
+	memory_free(conn->held);
+	conn->held = NULL;
+	conn->held_len = 0;
+	conn->held_room = 0;
+	conn->searched = 0;
+}
+
+/* Keeps what was not used; rest may lie in the held bytes themselves. */
+static void
+held_keep(struct conn *conn, struct span rest)
+{
+	if (rest.len == 0) {
+		if (conn->held)
+			held_drop(conn);
+		return;
+	}
+	if (conn->held && rest.at >= conn->held && rest.at <= conn->held + conn->held_room) {
+		if (rest.at != conn->held)
+			conn->searched = 0;
+		memmove(conn->held, rest.at, rest.len);
+	} else {
+		conn->held_len = 0;
+		conn->searched = 0;
+		held_reserve(conn, rest.len);
+		memcpy(conn->held, rest.at, rest.len);
+	}
+	conn->held_len = (uint32_t)rest.len;
+}
+
+/* -- a head --------------------------------------------------------------------------------------------------------- */
+
+static struct span
+span_move(struct span from, ptrdiff_t distance)
+{
+	return from.at ? span_make(from.at + distance, from.len) : from;
+}
+
+/* The head's bytes move into the request's arena, and every span into them along. */
+static void
+head_keep(struct request *request, struct h1_request_head *head, struct span bytes)
+{
+	struct span kept = arena_copy(request->arena, bytes);
+	ptrdiff_t distance = kept.at - bytes.at;
+
+	for (uint32_t i = 0; i < request->fields.count; i++) {
+		struct field *field = &request->fields.items[i];
+
+		if (field->name.at >= bytes.at && field->name.at < bytes.at + bytes.len)
+			field->name = span_move(field->name, distance);
+		field->value = span_move(field->value, distance);
+	}
+	head->method_name = span_move(head->method_name, distance);
+	head->target = span_move(head->target, distance);
+}
+
+static void
+request_fill(struct exchange *exchange, const struct h1_request_head *head)
+{
+	struct request *request = &exchange->request;
+
+	request->method = head->method;
+	request->method_name = head->method_name;
+	request->target = head->target;
+	request->minor = head->minor;
+	request->wants_upgrade = head->has_upgrade;
+	request->expects_continue = head->expects_continue;
+	request->has_length = head->body == H1_BODY_LENGTH || fields_have(&request->fields, FIELD_CONTENT_LENGTH);
+	request->content_length = head->content_length;
+	request->has_body = head->body == H1_BODY_CHUNKED || head->content_length > 0;
+	exchange->body = request->has_body ? head->body : H1_BODY_NONE;
+	exchange->body_left = head->content_length;
+	exchange->body_done = !request->has_body;
+	exchange->continue_sent = !head->expects_continue;
+	exchange->close_after = !head->keep_alive;
+	if (head->body == H1_BODY_CHUNKED)
+		h1_chunked_init(&exchange->chunked, &request->trailers,
+		    (uint32_t)exchange->conn->downstream->head_limits.header_size);
+}
+
+static void
+request_dispatch(struct exchange *exchange)
+{
+	struct conn *conn = exchange->conn;
+	struct downstream *downstream = conn->downstream;
+	const struct limits *limits = downstream->settings.limits;
+	const char *why;
+
+	conn->requests++;
+	if (downstream->draining || conn->read_ended ||
+	    (limits->keepalive_requests > 0 && conn->requests >= limits->keepalive_requests))
+		exchange->close_after = true;
+	if (!head_complete(&exchange->request, downstream->settings.trusted_proxies, &why))
+		exchange_fail(exchange, 400, why);
+	else if (exchange->request.method == HTTP_CONNECT)
+		exchange_fail(exchange, 501, "CONNECT is not supported");
+	else
+		downstream->events->on_request(downstream->owner, &exchange->request);
+}
+
+/* Not complete: is it at least the beginning of something that fits? The parser has seen to the limits. */
+static void
+head_wait(struct conn *conn, struct span rest)
+{
+	if (conn->state == CONN_IDLE && rest.len > 0) {
+		conn_move(conn, CONN_HEAD);
+		conn_arm(conn);
+	}
+}
+
+/* False: the head is not complete. */
+static bool
+request_begin(struct conn *conn, struct span *rest_io)
+{
+	struct exchange *exchange = exchange_create(conn);
+	struct request *request = &exchange->request;
+	struct h1_request_head head = { 0 };
+	size_t used = 0;
+
+	switch (h1_request_parse(*rest_io, &conn->downstream->head_limits, &request->fields, &head, &used)) {
+	case H1_AGAIN:
+		exchange_release(exchange);
+		head_wait(conn, *rest_io);
+		return false;
+	case H1_BAD:
+		exchange_begin(exchange);
+		request->fields.count = 0;
+		request->fields.seen = 0;
+		exchange_fail(exchange, head.status, head.why);
+		return true;
+	case H1_OK:
+		break;
+	}
+	exchange_begin(exchange);
+	head_keep(request, &head, span_first(*rest_io, used));
+	*rest_io = span_skip(*rest_io, used);
+	request_fill(exchange, &head);
+	request_dispatch(exchange);
+	return true;
+}
+
+/* -- content -------------------------------------------------------------------------------------------------------- */
+
+static void
+content_give(struct exchange *exchange, struct span piece, bool last)
+{
+	struct request *request = &exchange->request;
+
+	if (exchange->finished || request->events == NULL) {
+		exchange->body_done = last;
+		exchange->discarded += piece.len;
+		if (exchange->discarded > CONN_DISCARD_MAX)
+			exchange->close_after = true;
+		return;
+	}
+	request->bytes_in += piece.len;
+	if (!exchange->tunnel && request->bytes_in > request->body_max) {
+		exchange_fail(exchange, 413, "the content is larger than this route allows");
+		return;
+	}
+	exchange->body_done = last;
+	if (request->events->on_body)
+		request->events->on_body(request, piece, last);
+}
+
+static void
+content_feed_chunked(struct exchange *exchange, struct span *rest_io)
+{
+	struct span piece;
+
+	switch (h1_chunked_read(&exchange->chunked, rest_io, &piece)) {
+	case H1_CHUNK_DATA:
+		content_give(exchange, piece, false);
+		break;
+	case H1_CHUNK_END:
+		content_give(exchange, span_make(NULL, 0), true);
+		break;
+	case H1_CHUNK_BAD:
+		exchange_fail(exchange, 400, exchange->chunked.why);
+		break;
+	case H1_CHUNK_AGAIN:
+		break;
+	}
+}
+
+/* One piece, or nothing when the input is used up. */
+static void
+content_feed(struct exchange *exchange, struct span *rest_io)
+{
+	struct span piece = *rest_io;
+
+	if (exchange->body == H1_BODY_CHUNKED && !exchange->tunnel) {
+		content_feed_chunked(exchange, rest_io);
+		return;
+	}
+	if (!exchange->tunnel) {
+		piece = span_first(*rest_io, exchange->body_left < rest_io->len ? (size_t)exchange->body_left : rest_io->len);
+		exchange->body_left -= piece.len;
+	}
+	*rest_io = span_skip(*rest_io, piece.len);
+	content_give(exchange, piece, !exchange->tunnel && exchange->body_left == 0);
+}
+
+static bool
+content_is_wanted(const struct exchange *exchange)
+{
+	return !exchange->body_done && (exchange->wants_body || exchange->finished);
+}
+
+/* -- one round after another ---------------------------------------------------------------------------------------- */
+
+/* The PROXY header, once. False: wait for more, or closed. */
+static bool
+proxy_header_take(struct conn *conn, struct span *rest_io)
+{
+	struct address source = { .any.sa_family = AF_UNSPEC };
+	size_t used;
+
+	switch (proxy_header_parse(*rest_io, &source, &used)) {
+	case PROXY_HEADER_AGAIN:
+		return false;
+	case PROXY_HEADER_BAD:
+		slot_add(&conn->downstream->slot->totals.connections_refused, 1);
+		conn_close(conn);
+		return false;
+	case PROXY_HEADER_OK:
+		break;
+	}
+	*rest_io = span_skip(*rest_io, used);
+	if (address_is_set(&source)) {
+		conn->peer = source;
+		conn_name_client(conn);
+	}
+	conn_move(conn, CONN_IDLE);
+	if (!conn_is_over_client_limit(conn))
+		return true;
+	slot_add(&conn->downstream->slot->totals.connections_refused, 1);
+	conn_close(conn);
+	return false;
+}
+
+/* False when nothing more can be done with the input for now. */
+static bool
+conn_consume_step(struct conn *conn, struct span *rest_io)
+{
+	struct exchange *exchange = conn->exchange;
+
+	if (exchange && exchange->broken)
+		exchange_gone(exchange, "the client closed the connection");
+	if (exchange && exchange->ended) {
+		conn_settle(conn, rest_io->len > 0);
+		return conn->state == CONN_IDLE;
+	}
+	if (exchange) {
+		if (!content_is_wanted(exchange) || rest_io->len == 0)
+			return false;
+		content_feed(exchange, rest_io);
+		exchange_complete(exchange);
+		return true;
+	}
+	if (rest_io->len == 0)
+		return false;
+	if (conn->state == CONN_PROXY && !proxy_header_take(conn, rest_io))
+		return false;
+	return rest_io->len > 0 && request_begin(conn, rest_io);
+}
+
+static void
+conn_consume(struct conn *conn, struct span rest)
+{
+	assert(!conn->consuming);
+	conn->consuming = true;
+	while (conn->state != CONN_CLOSED && conn->state != CONN_LINGER && conn_consume_step(conn, &rest))
+		;
+	conn->consuming = false;
+	if (conn->state == CONN_CLOSED)
+		return;
+	if (conn->state == CONN_LINGER)
+		rest.len = 0;
+	held_keep(conn, rest);
+	if (conn->state == CONN_REQUEST)
+		conn_arm(conn);
+	else if (conn->state == CONN_IDLE && !timeout_is_armed(&conn->timeout))
+		conn_arm(conn);
+	conn_update(conn);
+}
+
+void
+conn_consume_held(struct conn *conn)
+{
+	if (conn->consuming || conn->state == CONN_CLOSED)
+		return;
+	if (conn->held_len > 0 || (conn->exchange && (conn->exchange->ended || conn->exchange->broken))) {
+		conn_consume(conn, span_make(conn->held, conn->held_len));
+		return;
+	}
+	conn_arm(conn);
+	conn_update(conn);
+}
+
+/* -- reading -------------------------------------------------------------------------------------------------------- */
+
+static void
+peer_ended(struct conn *conn)
+{
+	struct exchange *exchange = conn->exchange;
+
+	conn->read_ended = true;
+	if (exchange == NULL || exchange->ended) {
+		conn_close(conn);
+		return;
+	}
+	exchange->close_after = true;
+	if (exchange->tunnel) {
+		content_give(exchange, span_make(NULL, 0), true);
+	} else if (!exchange->body_done) {
+		exchange_gone(exchange, "the client ended before its content did");
+	}
+	/* A client may end its side after the request and still wait for the answer (RFC 9112 §9.6). */
+	conn_update(conn);
+}
+
+/* After a final answer: whatever comes is read and forgotten, so that the answer is not destroyed by a reset. */
+static void
+linger_read(struct conn *conn)
+{
+	size_t count;
+	enum stream_result result = stream_read(&conn->stream, conn->downstream->buffer, conn->downstream->buffer_size,
+	    &count);
+
+	if (result == STREAM_END || result == STREAM_BROKEN)
+		conn_close(conn);
+}
+
+/*
+ * Byte by byte is linear: the parser starts again only when an end may have come, or a limit is passed. True: not yet.
+ */
+static bool
+head_is_incomplete(const struct conn *conn)
+{
+	const struct h1_limits *limits = &conn->downstream->head_limits;
+
+	if (conn->state != CONN_HEAD || conn->held_len > limits->header_size)
+		return false;
+	if (conn->searched <= limits->uri_size && conn->held_len > limits->uri_size)
+		return false;
+	return !h1_head_may_be_complete(span_make(conn->held, conn->held_len), conn->searched);
+}
+
+static void
+input_arrived(struct conn *conn, struct span input, bool in_held)
+{
+	bool incomplete;
+
+	if (in_held) {
+		conn->held_len += (uint32_t)input.len;
+		incomplete = head_is_incomplete(conn);
+		conn->searched = conn->held_len;
+		if (incomplete)
+			return;
+		input = span_make(conn->held, conn->held_len);
+	}
+	conn_consume(conn, input);
+}
+
+void
+conn_readable(struct conn *conn)
+{
+	struct downstream *downstream = conn->downstream;
+	bool in_held = conn->held_len > 0;
+	char *to = downstream->buffer;
+	size_t room = downstream->buffer_size;
+	size_t count;
+
+	if (conn->state == CONN_LINGER) {
+		linger_read(conn);
+		return;
+	}
+	if (in_held) {
+		room = 16 * 1024;
+		held_reserve(conn, room);
+		to = conn->held + conn->held_len;
+	}
+	switch (stream_read(&conn->stream, to, room, &count)) {
+	case STREAM_OK:
+		input_arrived(conn, span_make(to, count), in_held);
+		break;
+	case STREAM_AGAIN:
+		break;
+	case STREAM_END:
+		peer_ended(conn);
+		break;
+	case STREAM_BROKEN:
+		conn_close(conn);
+		break;
+	}
+}
+
+/* -- between two requests ------------------------------------------------------------------------------------------- */
+
+void
+conn_settle(struct conn *conn, bool unread)
+{
+	struct exchange *exchange = conn->exchange;
+	bool close_it, cut;
+
+	if (exchange == NULL || !exchange->ended)
+		return;
+	/* Content that was not read would be taken for the next request. */
+	unread = unread || !exchange->body_done || conn->held_len > 0;
+	close_it = exchange->close_after || exchange->broken || !exchange->body_done || conn->read_ended;
+	cut = exchange->broken || (exchange->request.state == REQUEST_ABORTED && exchange->until_close);
+	exchange_release(exchange);
+	conn->exchange = NULL;
+	if (cut)
+		stream_reset(&conn->stream);
+	if (cut || (close_it && (!unread || conn->read_ended))) {
+		conn_close(conn);
+	} else if (close_it) {
+		conn_linger(conn);
+	} else {
+		conn_move(conn, CONN_IDLE);
+		conn_arm(conn);
+	}
+}

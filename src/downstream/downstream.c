@@ -1,0 +1,109 @@
+/*
+ * All client connections of one worker: opened, told of new settings, drained and cut together.
+ */
+#include "downstream/conn.h"
+
+#include "base/memory.h"
+#include "store/slots.h"
+
+enum { BUFFER_SIZE = 64 * 1024, DRAIN_IDLE_DEFAULT_MS = 2000 };
+
+struct downstream *
+downstream_create(struct loop *loop, const struct downstream_events *events, void *owner, struct slot *slot)
+{
+	struct downstream *downstream = memory_zalloc(sizeof(*downstream));
+
+	downstream->loop = loop;
+	downstream->events = events;
+	downstream->owner = owner;
+	downstream->slot = slot;
+	downstream->buffer_size = BUFFER_SIZE;
+	downstream->buffer = memory_alloc(BUFFER_SIZE);
+	downstream->linger_timeout = timeout_class_for(loop, CONN_LINGER_MS);
+	downstream->drain_timeout = timeout_class_for(loop, DRAIN_IDLE_DEFAULT_MS);
+	list_init(&downstream->conns);
+	return downstream;
+}
+
+void
+downstream_configure(struct downstream *downstream, const struct downstream_settings *settings)
+{
+	const struct limits *limits = settings->limits;
+	struct loop *loop = downstream->loop;
+
+	downstream->settings = *settings;
+	downstream->head_limits = (struct h1_limits){ limits->header_size, limits->header_count, limits->uri_size };
+	downstream->header_timeout = timeout_class_for(loop, limits->header_timeout);
+	downstream->body_timeout = timeout_class_for(loop, limits->body_timeout);
+	downstream->send_timeout = timeout_class_for(loop, limits->send_timeout);
+	downstream->keepalive_timeout = timeout_class_for(loop, limits->keepalive_timeout);
+}
+
+void
+downstream_accept(struct downstream *downstream, int fd, const struct address *peer,
+    const struct downstream_listener *listener)
+{
+	conn_open(downstream, fd, peer, listener);
+}
+
+/* Every connection, also when the visit closes it. */
+static void
+each_conn(struct downstream *downstream, void (*visit)(struct conn *conn))
+{
+	struct list_node *node, *next;
+
+	for (node = downstream->conns.next; node != &downstream->conns; node = next) {
+		next = node->next;
+		visit(LIST_OWNER(node, struct conn, node));
+	}
+}
+
+void
+downstream_drain(struct downstream *downstream, uint64_t idle_ms)
+{
+	downstream->draining = true;
+	downstream->drain_timeout = timeout_class_for(downstream->loop, idle_ms > 0 ? idle_ms : 1);
+	slot_set(&downstream->slot->draining, 1);
+	each_conn(downstream, conn_drain);
+	if (downstream->count == 0)
+		downstream->events->on_empty(downstream->owner);
+}
+
+static void
+conn_cut(struct conn *conn)
+{
+	slot_add(&conn->downstream->slot->totals.drain_forced, 1);
+	conn_close(conn);
+}
+
+void
+downstream_cut(struct downstream *downstream)
+{
+	each_conn(downstream, conn_cut);
+}
+
+size_t
+downstream_connections(const struct downstream *downstream)
+{
+	return downstream->count;
+}
+
+void
+downstream_free(struct downstream *downstream)
+{
+	struct exchange *exchange;
+
+	if (downstream == NULL)
+		return;
+	downstream->draining = false;
+	each_conn(downstream, conn_close);
+	loop_run_laters(downstream->loop);
+	while ((exchange = downstream->free_exchanges) != NULL) {
+		downstream->free_exchanges = exchange->next_free;
+		arena_fini(&exchange->arena);
+		memory_free(exchange);
+	}
+	per_client_free(downstream->per_client);
+	memory_free(downstream->buffer);
+	memory_free(downstream);
+}

@@ -1,0 +1,177 @@
+/*
+ * One request and its response on a connection: made from a recycled struct, ended once, released when nobody on the
+ * stack can still hold it.
+ */
+#include "downstream/conn.h"
+
+#include "base/memory.h"
+#include "request/response.h"
+#include "store/slots.h"
+
+enum { EXCHANGE_ARENA_BLOCK = 4096, FREE_EXCHANGES_MAX = 256 };
+
+static void
+send_timed_out(void *owner)
+{
+	struct exchange *exchange = owner;
+
+	slot_add(&exchange->conn->downstream->slot->totals.timeouts, 1);
+	exchange_gone(exchange, "the client did not read in time");
+}
+
+static struct exchange *
+exchange_take(struct downstream *downstream)
+{
+	struct exchange *exchange = downstream->free_exchanges;
+
+	if (exchange) {
+		downstream->free_exchanges = exchange->next_free;
+		downstream->free_count--;
+		return exchange;
+	}
+	exchange = memory_zalloc(sizeof(*exchange));
+	arena_init(&exchange->arena, EXCHANGE_ARENA_BLOCK);
+	return exchange;
+}
+
+struct exchange *
+exchange_create(struct conn *conn)
+{
+	struct exchange *exchange = exchange_take(conn->downstream);
+
+	request_init(&exchange->request, &h1_transport, &exchange->arena, &conn->client);
+	memset(&exchange->conn, 0, sizeof(*exchange) - offsetof(struct exchange, conn));
+	exchange->conn = conn;
+	exchange->request.started_ms = loop_now_ms(conn->downstream->loop);
+	out_init(&exchange->out);
+	timeout_init(&exchange->send_timeout, send_timed_out, exchange);
+	return exchange;
+}
+
+void
+exchange_begin(struct exchange *exchange)
+{
+	struct conn *conn = exchange->conn;
+	uint64_t *active = &conn->downstream->slot->requests_active;
+
+	conn->exchange = exchange;
+	conn_move(conn, CONN_REQUEST);
+	timeout_disarm(&conn->timeout);
+	slot_add(active, 1);
+}
+
+static void
+count_end(struct exchange *exchange)
+{
+	static const size_t classes[] = {
+		[1] = offsetof(struct slot_totals, responses_1xx), [2] = offsetof(struct slot_totals, responses_2xx),
+		[3] = offsetof(struct slot_totals, responses_3xx), [4] = offsetof(struct slot_totals, responses_4xx),
+		[5] = offsetof(struct slot_totals, responses_5xx),
+	};
+	struct slot_totals *totals = &exchange->conn->downstream->slot->totals;
+	const struct request *request = &exchange->request;
+	unsigned class = request->response.status / 100;
+
+	slot_add(&totals->requests, 1);
+	slot_add(&totals->bytes_in, request->bytes_in);
+	slot_add(&totals->bytes_out, request->bytes_out);
+	if (request->state == REQUEST_ABORTED)
+		slot_add(&totals->aborted, 1);
+	if (class >= 1 && class <= 5)
+		slot_add((uint64_t *)(void *)((char *)totals + classes[class]), 1);
+}
+
+void
+exchange_release(struct exchange *exchange)
+{
+	struct downstream *downstream = exchange->conn->downstream;
+
+	if (exchange->ended) {
+		count_end(exchange);
+		slot_set(&downstream->slot->requests_active, slot_get(&downstream->slot->requests_active) - 1);
+		if (exchange->request.guide && exchange->request.guide->on_end)
+			exchange->request.guide->on_end(&exchange->request);
+	}
+	timeout_disarm(&exchange->send_timeout);
+	out_fini(&exchange->out);
+	if (downstream->free_count >= FREE_EXCHANGES_MAX) {
+		arena_fini(&exchange->arena);
+		memory_free(exchange);
+		return;
+	}
+	arena_reset(&exchange->arena);
+	exchange->next_free = downstream->free_exchanges;
+	downstream->free_exchanges = exchange;
+	downstream->free_count++;
+}
+
+void
+exchange_end(struct exchange *exchange)
+{
+	if (exchange->ended)
+		return;
+	exchange->ended = true;
+	timeout_disarm(&exchange->send_timeout);
+	/* Somebody on the stack may still look at the request: it is released by the loop that called him, or later. */
+	if (!exchange->conn->consuming)
+		loop_later(exchange->conn->downstream->loop, &exchange->conn->later);
+}
+
+void
+exchange_complete(struct exchange *exchange)
+{
+	if (!exchange->finished || exchange->ended || !out_is_empty(&exchange->out))
+		return;
+	if (exchange->body_done || exchange->close_after)
+		exchange_end(exchange);
+	else
+		conn_consume_held(exchange->conn);	/* the rest of the content, which nobody wants */
+}
+
+/* The handler lets go: from now on nobody above hears of this request but on_end. */
+static void
+handler_leaves(struct exchange *exchange)
+{
+	struct request *request = &exchange->request;
+	const struct request_events *events = request->events;
+
+	request->events = NULL;
+	if (events && request->state < REQUEST_FINISHED)
+		events->on_gone(request);
+}
+
+void
+exchange_gone(struct exchange *exchange, const char *why)
+{
+	if (exchange->ended)
+		return;
+	handler_leaves(exchange);
+	if (exchange->request.state != REQUEST_FINISHED || !out_is_empty(&exchange->out)) {
+		exchange->request.state = REQUEST_ABORTED;
+		if (exchange->request.why == NULL)
+			exchange->request.why = why;
+	}
+	exchange->broken = true;
+	exchange_end(exchange);
+}
+
+void
+exchange_fail(struct exchange *exchange, unsigned status, const char *why)
+{
+	struct downstream *downstream = exchange->conn->downstream;
+
+	exchange->close_after = true;
+	if (exchange->finished) {
+		exchange_end(exchange);
+		return;
+	}
+	if (exchange->request.state >= REQUEST_STARTED) {
+		exchange_gone(exchange, why);
+		return;
+	}
+	handler_leaves(exchange);
+	if (exchange->request.guide)
+		response_fail(&exchange->request, status, NULL, why);
+	else
+		downstream->events->on_refused(downstream->owner, &exchange->request, status, why);
+}

@@ -1,0 +1,119 @@
+/*
+ * What every protocol makes of a request's head once its fields are known: the host, the normal path, and who asked.
+ *
+ * Forwarded fields count only from a trusted peer, and then only as far as the chain of trusted addresses reaches: the
+ * client is the first address from the right that is not trusted itself.
+ */
+#include "downstream/conn.h"
+
+#include "http/forwarded.h"
+#include "http/uri.h"
+
+enum { HOPS_MAX = 16 };
+
+static struct span
+lower_case(struct span from, struct arena *arena)
+{
+	size_t i = 0;
+	char *to;
+
+	while (i < from.len && byte_lower(from.at[i]) == from.at[i])
+		i++;
+	if (i == from.len)
+		return from;
+	to = arena_alloc(arena, from.len);
+	for (i = 0; i < from.len; i++)
+		to[i] = byte_lower(from.at[i]);
+	return span_make(to, from.len);
+}
+
+static bool
+host_fill(struct request *request, struct span authority)
+{
+	uint16_t port;
+	bool has_port;
+	struct span host;
+
+	request->authority = authority;
+	if (authority.len == 0)
+		return true;
+	if (!uri_authority_parse(authority, &host, &port, &has_port))
+		return false;
+	request->host = lower_case(host, request->arena);
+	return true;
+}
+
+/* An origin-form target in the common case: no parse of forms that nobody sends. */
+static bool
+target_fill(struct request *request, const char **why_out)
+{
+	struct uri_target target;
+
+	if (!uri_target_parse(request->target, &target)) {
+		*why_out = "the request target is not valid";
+		return false;
+	}
+	request->query = target.query;
+	request->has_query = target.has_query;
+	if (!host_fill(request, target.authority.len > 0 ? target.authority :
+	    fields_value(&request->fields, FIELD_HOST))) {
+		*why_out = "Host is not a valid authority";
+		return false;
+	}
+	if (target.form == URI_ASTERISK || target.form == URI_AUTHORITY) {
+		request->path = target.path.len > 0 ? target.path : SPAN_OF("*");
+		return true;
+	}
+	if (!uri_path_normalise(target.path, request->arena, &request->path)) {
+		*why_out = "the path has a broken percent code, or climbs above the root";
+		return false;
+	}
+	return true;
+}
+
+static void
+client_take(struct request *request, const struct forwarded_hop *hop, const struct address *address)
+{
+	request->client_ip = hop->for_node;
+	if (address_is_set(address))
+		request->client_address = *address;
+}
+
+/* From the nearest hop outwards, as long as who tells is trusted. */
+static void
+forwarded_believe(struct request *request, const struct networks *trusted_proxies)
+{
+	struct forwarded_hop hops[HOPS_MAX];
+	size_t count = forwarded_parse(&request->fields, request->arena, hops, HOPS_MAX);
+
+	while (count > 0) {
+		const struct forwarded_hop *hop = &hops[--count];
+		struct address address = { .any.sa_family = AF_UNSPEC };
+
+		if (hop->proto.len > 0 && (span_is(hop->proto, "http") || span_is(hop->proto, "https")))
+			request->scheme = hop->proto;
+		if (hop->host.len > 0)
+			request->forwarded_host = hop->host;
+		if (!address_parse_host(hop->for_node, 0, &address))
+			return;		/* "unknown", an obfuscated name: the peer stays the best that is known */
+		client_take(request, hop, &address);
+		if (!networks_hold(trusted_proxies, &address))
+			return;
+	}
+}
+
+bool
+head_complete(struct request *request, const struct networks *trusted_proxies, const char **why_out)
+{
+	request->client_ip = request->client->ip;
+	request->client_address = *request->client->peer;
+	request->scheme = request->client->is_tls ? SPAN_OF("https") : SPAN_OF("http");
+	if (!target_fill(request, why_out))
+		return false;
+	request->forwarded_host = request->authority;
+	if (request->client->is_trusted &&
+	    (fields_have(&request->fields, FIELD_FORWARDED) || fields_have(&request->fields, FIELD_X_FORWARDED_FOR) ||
+	    fields_have(&request->fields, FIELD_X_FORWARDED_PROTO)))
+		forwarded_believe(request, trusted_proxies);
+	return true;
+}
