@@ -1,0 +1,12 @@
+/*
+ * json_node: a part of the configuration as JSON (RFC 8259).
+ */
+#ifndef REEVE_HANDLER_JSON_NODE_H
+#define REEVE_HANDLER_JSON_NODE_H
+
+#include "conf/tree.h"
+
+/* Plain scalars that are numbers, true, false or null keep that type; anything in quotes is a string. */
+void	json_node_add(struct text *to, const struct conf_node *node);
+
+#endif

@@ -1,0 +1,204 @@
+/*
+ * respond: an answer from the configuration. What does not change is made when the site is built; answering then is
+ * handing over a span.
+ */
+#include "handler/handlers.h"
+
+#include "handler/file_types.h"
+#include "handler/json_node.h"
+#include "http/status.h"
+#include "request/response.h"
+
+#define CONTENT_FILE_MAX ((size_t)4 << 20)	/* bytes of `file`: it travels in the bundle and stays in memory */
+
+struct respond {
+	uint64_t		status;
+	struct template		body;
+	struct span		json;		/* serialised */
+	struct span		file;		/* path */
+	struct span		content_type;
+	struct template_pairs	headers;
+
+	/* Built. */
+	struct span		content;
+	bool			is_template;	/* the content is the body, filled per request */
+};
+
+/* A value that a client's bytes have made invalid is left out, as in the `headers` policy. */
+static void
+headers_add(const struct template_pairs *headers, struct request *request)
+{
+	for (size_t i = 0; i < headers->count; i++) {
+		const struct template_pair *pair = &headers->items[i];
+		struct span		    value = span_trim(template_fill(&pair->value, request));
+
+		if (value.len > 0 && field_value_is_valid(value))
+			fields_add_known(&request->response.fields, pair->id, pair->name, value);
+	}
+}
+
+static void
+respond_start(const void *configured, struct request *request)
+{
+	const struct respond *respond = configured;
+	struct span	      content = respond->content;
+
+	if (respond->headers.count > 0)
+		headers_add(&respond->headers, request);
+	if (respond->is_template)
+		content = template_fill(&respond->body, request);
+	if (respond->content_type.len > 0)
+		fields_add(&request->response.fields, FIELD_CONTENT_TYPE, respond->content_type);
+	response_send_content(request, (unsigned)respond->status, content);
+}
+
+/* -- configuration ------------------------------------------------------------------------------------------------ */
+
+static bool
+json_option(struct option_reader *reader, const struct conf_node *node, void *field)
+{
+	struct text to = { 0 };
+
+	if (node->broken)
+		return false;
+	json_node_add(&to, node);
+	text_add_byte(&to, '\n');
+	*(struct span *)field = arena_copy(reader->arena, text_span(&to));
+	text_fini(&to);
+	return true;
+}
+
+static bool
+header_check(struct option_reader *reader, const struct conf_node *node)
+{
+	struct field field = { .id = field_name_of(node->key), .name = node->key };
+	bool	     is_fine = true;
+
+	option_enter(reader, node->key.at);
+	if (field_is_hop_by_hop(&field, SPAN_OF("")) || field.id == FIELD_CONTENT_LENGTH || field.id == FIELD_DATE ||
+	    field.id == FIELD_TRAILER)
+		is_fine = option_problem(reader, node, "belongs to the connection and cannot be set");
+	else if (field.id == FIELD_CONTENT_TYPE)
+		is_fine = option_problem(reader, node, "has a key of its own: content_type");
+	option_leave(reader);
+	return is_fine;
+}
+
+static bool
+headers_check(struct option_reader *reader, const struct conf_node *node)
+{
+	const struct conf_node *headers = conf_get(node, "headers");
+	bool			is_fine = true;
+
+	if (headers == NULL)
+		return true;
+	option_enter(reader, "headers");
+	for (const struct conf_node *child = headers->first; child; child = child->next)
+		is_fine = header_check(reader, child) && is_fine;
+	option_leave(reader);
+	return is_fine;
+}
+
+static bool
+respond_check(struct option_reader *reader, const struct conf_node *node, void *field)
+{
+	static const char *const sources[] = { "body", "json", "file" };
+	const struct respond	*respond = field;
+	const struct conf_node	*source = node->kind == CONF_MAP ? NULL : node;
+	bool			 is_fine = headers_check(reader, node);
+
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+		const struct conf_node *other = conf_get(node, sources[i]);
+
+		if (other && source)
+			return option_problem(reader, other, "only one of body, json and file can be given");
+		source = other ? other : source;
+	}
+	if (source && (!http_status_has_content((unsigned)respond->status) || respond->status == 205))
+		return option_problem(reader, node, "a %u answer has no content", (unsigned)respond->status);
+	if (!field_value_is_valid(respond->content_type))
+		return option_problem(reader, conf_get(node, "content_type"), "no valid media type");
+	return is_fine;
+}
+
+static bool
+file_load(struct option_reader *reader, const struct conf_node *node, struct respond *respond)
+{
+	const struct stage_builder *builder = reader->lent;
+	struct err		    err;
+
+	if (!conf_file(builder->conf, respond->file.at, CONTENT_FILE_MAX, &respond->content, &err)) {
+		option_enter(reader, "file");
+		option_problem(reader, conf_get(node, "file"), "%s", err.text);
+		option_leave(reader);
+		return false;
+	}
+	if (respond->content_type.len == 0)
+		respond->content_type = media_type_of(file_types(builder), respond->file);
+	return true;
+}
+
+static bool
+respond_build(struct option_reader *reader, const struct conf_node *node, void *field)
+{
+	struct respond *respond = field;
+
+	if (respond->file.at != NULL)
+		return file_load(reader, node, respond);
+	if (respond->json.at != NULL) {
+		respond->content = respond->json;
+		if (respond->content_type.len == 0)
+			respond->content_type = SPAN_OF("application/json");
+		return true;
+	}
+	if (template_is_empty(&respond->body))
+		return true;
+	respond->is_template = respond->body.parts != NULL;
+	respond->content = respond->body.text;
+	if (respond->content_type.len == 0)
+		respond->content_type = SPAN_OF("text/plain; charset=utf-8");
+	return true;
+}
+
+static void
+respond_explain(const void *configured, struct text *to)
+{
+	const struct respond *respond = configured;
+
+	text_format(to, "respond with %u", (unsigned)respond->status);
+	if (respond->file.at != NULL)
+		text_format(to, " and %s", respond->file.at);
+	else if (respond->content.len > 0)
+		text_format(to, " and %zu bytes%s", respond->content.len, respond->is_template ? " of template" : "");
+}
+
+static const struct option respond_options[] = {
+	OPTION_NUMBER(struct respond, status, .def = "200", .min = "200", .max = "599", .doc = "Status code."),
+	OPTION_CUSTOM(struct respond, body, .parse = template_option, .type = "template", .doc = "The content."),
+	OPTION_CUSTOM(struct respond, json, .parse = json_option, .type = "any YAML",
+	    .doc = "The content as JSON; scalars in quotes are strings."),
+	OPTION_PATH(struct respond, file, .doc = "The content from a file, read when the configuration is loaded."),
+	OPTION_TEXT(struct respond, content_type,
+	    .doc = "Default: `text/plain; charset=utf-8` for text, `application/json` for `json`, by the extension for "
+		   "`file`."),
+	OPTION_CUSTOM(struct respond, headers, .parse = field_templates_option, .type = "map of templates",
+	    .doc = "Further fields of the response."),
+	OPTION_END
+};
+
+static const struct option_group respond_group = {
+	.name = "respond",
+	.rows = respond_options,
+	.size = sizeof(struct respond),
+	.short_key = "body",
+	.check = respond_check,
+};
+
+const struct handler_type handler_respond = {
+	.key = "respond",
+	.group = &respond_group,
+	.build = respond_build,
+	.start = respond_start,
+	.explain = respond_explain,
+	.doc = "A fixed answer.",
+};
