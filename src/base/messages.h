@@ -26,6 +26,9 @@
 	M(WORKER_HUNG,			ERROR,	"worker does not turn its loop: aborting it") \
 	M(ROLLED_BACK,			ERROR,	"workers keep dying with the new configuration: back to the one before") \
 	M(EXCLUSIVE_UNAVAILABLE,	WARN,	"EPOLLEXCLUSIVE is not in effect: accepting works, but wakes more workers than needed") \
+	/* supervise */ \
+	M(CHILD_MOVED,			TRACE,	"child process changes its state") \
+	M(CHILD_NOT_STARTED,		ERROR,	"child process cannot be started") \
 	/* logger */ \
 	M(LOG_DROPPED,			WARN,	"log lines were dropped because their destination did not keep up") \
 	M(LOG_REOPENED,			INFO,	"log files reopened") \
