@@ -272,7 +272,7 @@ test_cannot_fork(void **state)
 	assert_int_equal(parent.ends, 3);
 	assert_int_equal(parent.end.pid, 0);
 	parent.behaviour = SLEEPS;
-	parent_run(&parent, 250);
+	parent_run(&parent, 80);
 	assert_int_equal(parent.child.state, CHILD_STARTING);
 	parent_close(&parent);
 }
