@@ -41,6 +41,9 @@
 	/* requests */ \
 	M(REQUEST,			INFO,	"request") \
 	M(BAD_REQUEST,			DEBUG,	"request refused") \
+	/* files */ \
+	M(FILES_ROOT_MISSING,		WARN,	"the root of a files route cannot be opened: answering 404") \
+	M(FILES_ROOT_BACK,		INFO,	"the root of a files route is there again") \
 	/* upstreams */ \
 	M(UPSTREAM_FAILED,		WARN,	"upstream failed")
 
