@@ -33,6 +33,7 @@ struct channel {
 	void			    *owner;
 	struct list_node	     queue; /* struct parcel, owned: what the socket did not take yet */
 	struct later		     later; /* frees */
+	bool			     has_ended; /* on_closed was called */
 	bool			     is_closed;
 };
 
@@ -141,6 +142,8 @@ void
 channel_send(struct channel *channel, enum ipc_type type, struct span payload, const int *fds, unsigned fd_count)
 {
 	assert(!channel->is_closed);
+	if (channel->has_ended)
+		return;
 	if (!list_is_empty(&channel->queue) || message_send(channel->fd, type, payload, fds, fd_count) == SEND_AGAIN)
 		channel_queue(channel, type, payload, fds, fd_count);
 }
@@ -236,24 +239,32 @@ message_receive(int fd, struct ipc_message *message_out)
 	return RECEIVE_END;
 }
 
+/* False: nothing more for now, or for good. */
+static bool
+channel_hear_one(struct channel *channel)
+{
+	struct ipc_message  message;
+	enum receive_result result;
+
+	if (channel->is_closed || channel->has_ended)
+		return false;
+	result = message_receive(channel->fd, &message);
+	if (result == RECEIVE_OK) {
+		channel->events->on_message(channel->owner, &message);
+		message_close_fds(&message);
+	} else if (result == RECEIVE_END) {
+		channel->has_ended = true;
+		watch_want(&channel->watch, WATCH_NOTHING);
+		channel->events->on_closed(channel->owner);
+	}
+	return result == RECEIVE_OK;
+}
+
 static void
 channel_readable(struct channel *channel)
 {
-	struct ipc_message message;
-
-	for (unsigned i = 0; i < MESSAGES_A_TURN && !channel->is_closed; i++) {
-		enum receive_result result = message_receive(channel->fd, &message);
-
-		if (result == RECEIVE_AGAIN)
-			return;
-		if (result == RECEIVE_END) {
-			watch_want(&channel->watch, WATCH_NOTHING);
-			channel->events->on_closed(channel->owner);
-			return;
-		}
-		channel->events->on_message(channel->owner, &message);
-		message_close_fds(&message);
-	}
+	for (unsigned i = 0; i < MESSAGES_A_TURN && channel_hear_one(channel); i++)
+		continue;
 }
 
 /* -- the channel ---------------------------------------------------------------------------------------------------- */
@@ -263,7 +274,7 @@ channel_ready(void *owner, unsigned ready)
 {
 	struct channel *channel = owner;
 
-	if (ready & WATCH_WRITE)
+	if ((ready & WATCH_WRITE) && !channel->has_ended)
 		channel_send_queue(channel);
 	if (ready & WATCH_READ)
 		channel_readable(channel);
@@ -305,6 +316,13 @@ channel_close(struct channel *channel)
 		parcel_free(LIST_OWNER(node, struct parcel, node));
 	}
 	loop_free_later(channel->loop, &channel->later, channel_free);
+}
+
+void
+channel_hear_rest(struct channel *channel)
+{
+	while (channel_hear_one(channel))
+		continue;
 }
 
 int

@@ -43,6 +43,9 @@ struct channel	*channel_open(struct loop *loop, int fd, const struct channel_eve
 void		 channel_close(struct channel *channel);	/* NULL is fine; what is not sent yet is lost */
 int		 channel_fd(const struct channel *channel);
 
+/* When the other process is known to have ended: hands over all that it still said, then on_closed, before returning. */
+void		 channel_hear_rest(struct channel *channel);
+
 /* The descriptors stay the caller's (they are duplicated). */
 void		 channel_send(struct channel *channel, enum ipc_type type, struct span payload, const int *fds,
     unsigned fd_count);

@@ -12,14 +12,15 @@
 	M(TRIAL_ACCEPTED,	"the configuration is good. No payload. fd: bundle (primary/orders.h says its parts)") \
 	M(TRIAL_REFUSED,	"the configuration is bad. No payload. fd: bundle of one part, the problems, a line each") \
 	/* primary → worker */ \
-	M(LISTENERS,		"sockets for the PREPARE that follows: number first index; fds: one for each index on") \
-	M(PREPARE,		"build this beside what you have: number generation, number listen entries; fd: bundle") \
+	M(LISTENERS,		"sockets for the PREPARE that follows: number id, for each; fds: one for each") \
+	M(PREPARE,		"build this beside what you have: number generation, number id of each listener; fd: bundle") \
 	M(COMMIT,		"new requests take the prepared one: number generation") \
 	M(ABORT,		"forget the prepared one: number generation") \
-	M(DRAIN,		"stop accepting, finish, exit: number grace ms, number idle ms, number spread ms; again: sooner") \
+	M(DRAIN,		"stop accepting, finish, exit: number grace ms, number idle ms; again: sooner") \
 	/* worker → primary */ \
-	M(READY,		"built: number generation") \
+	M(READY,		"built: number generation. The first: serving, too") \
 	M(FAILED,		"cannot be built: number generation, span why") \
+	M(IN_USE,		"after COMMIT: number generation") \
 	/* primary → logger */ \
 	M(LOG_SOURCE,		"read this from now on: span name, unique; fd: a pipe's read end") \
 	M(LOG_DESTINATION,	"write there from now on: number format (enum log_form), span \"stderr\", \"stdout\" or path") \

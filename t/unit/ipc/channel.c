@@ -166,6 +166,28 @@ test_queue_is_freed(void **state)
 	loop_free(loop);
 }
 
+/* A process that has ended may have said something before. */
+static void
+test_hear_rest(void **state)
+{
+	int	     fds[2];
+	struct loop *loop = pair_open(fds);
+	struct ear   ear = { .loop = loop, .stop_after = 1000, .kept = -1 };
+
+	ear.channel = channel_open(loop, fds[1], &ear_events, &ear);
+	for (unsigned i = 0; i < 40; i++)
+		channel_send_now(fds[0], IPC_READY, SPAN_OF("x"), NULL, 0);
+	close(fds[0]);
+	channel_hear_rest(ear.channel);
+	assert_int_equal(ear.messages, 40);
+	assert_int_equal(ear.closed, 1);
+	channel_hear_rest(ear.channel);
+	channel_send_plain(ear.channel, IPC_ABORT);
+	assert_int_equal(ear.closed, 1);
+	channel_close(ear.channel);
+	loop_free(loop);
+}
+
 /* Whatever is no message of ours ends the channel and leaks nothing. */
 static void
 test_nonsense(void **state)
@@ -196,6 +218,7 @@ main(void)
 		cmocka_unit_test(test_full_socket),
 		cmocka_unit_test(test_close_inside),
 		cmocka_unit_test(test_queue_is_freed),
+		cmocka_unit_test(test_hear_rest),
 		cmocka_unit_test(test_nonsense),
 	};
 
