@@ -117,13 +117,27 @@ head_read(const char **at_io, const char *end, const struct h1_limits *limits, s
 	return h1_fields_parse(at_io, end, limits->header_count, fields, refusal);
 }
 
+/* What nearly everybody sends: a path and maybe a query. Its bytes are known to be those of a target. */
+static enum h1_result
+origin_form_cut(struct span from, struct uri_target *target, struct h1_refusal *refusal)
+{
+	size_t path = span_find(from, '?');
+
+	if (span_find(from, '#') < from.len)
+		return h1_refuse(refusal, 400, "a fragment in the target");
+	target->form = URI_ORIGIN;
+	target->path = span_first(from, path);
+	target->has_query = path < from.len;
+	target->query = span_skip(from, path + target->has_query);
+	return H1_OK;
+}
+
 /* RFC 9112 §3.2: which form the target may have with which method. */
 static enum h1_result
 target_check(const struct h1_request_head *head, struct uri_target *target, struct h1_refusal *refusal)
 {
-	*target = (struct uri_target){ .form = URI_ORIGIN };
 	if (head->target.at[0] == '/' && head->method != HTTP_CONNECT)
-		return H1_OK;
+		return origin_form_cut(head->target, target, refusal);
 	if (!uri_target_parse(head->target, target))
 		return h1_refuse(refusal, 400, "a target of no known form");
 	if ((target->form == URI_AUTHORITY) != (head->method == HTTP_CONNECT))
@@ -160,19 +174,25 @@ authorities_agree(const struct authority *a, const struct authority *b, struct s
 
 /* RFC 9112 §3.2, §3.2.2. */
 static enum h1_result
-host_check(const struct h1_request_head *head, const struct fields *fields, const struct uri_target *target,
-    struct h1_refusal *refusal)
+host_check(struct h1_request_head *head, const struct fields *fields, struct h1_refusal *refusal)
 {
-	struct authority host, asked;
+	const struct uri_target *target = &head->uri;
+	struct authority host = { 0 }, asked;
 
-	if (!fields_have(fields, FIELD_HOST))
-		return head->minor == 0 ? H1_OK : h1_refuse(refusal, 400, "no Host field");
-	if (!authority_parse(fields_value(fields, FIELD_HOST), &host))
+	head->authority = fields_value(fields, FIELD_HOST);
+	if (!fields_have(fields, FIELD_HOST) && head->minor == 1)
+		return h1_refuse(refusal, 400, "no Host field");
+	if (fields_have(fields, FIELD_HOST) && !authority_parse(head->authority, &host))
 		return h1_refuse(refusal, 400, "a Host that is not host[:port]");
+	head->host = host.host;
 	if (target->authority.len == 0)
 		return H1_OK;
-	if (!authority_parse(target->authority, &asked) || !authorities_agree(&host, &asked, target->scheme))
+	if (!authority_parse(target->authority, &asked))
+		return h1_refuse(refusal, 400, "a target whose authority is not host[:port]");
+	if (host.host.len > 0 && !authorities_agree(&host, &asked, target->scheme))
 		return h1_refuse(refusal, 400, "a Host that differs from the target's");
+	head->authority = target->authority;
+	head->host = asked.host;
 	return H1_OK;
 }
 
@@ -208,11 +228,10 @@ expect_check(struct h1_request_head *head, const struct fields *fields, struct h
 static enum h1_result
 head_check(struct h1_request_head *head, struct fields *fields, struct h1_refusal *refusal)
 {
-	struct uri_target target;
 	enum h1_result result;
 
-	if ((result = target_check(head, &target, refusal)) != H1_OK ||
-	    (result = host_check(head, fields, &target, refusal)) != H1_OK ||
+	if ((result = target_check(head, &head->uri, refusal)) != H1_OK ||
+	    (result = host_check(head, fields, refusal)) != H1_OK ||
 	    (result = body_check(head, fields, refusal)) != H1_OK ||
 	    (result = expect_check(head, fields, refusal)) != H1_OK)
 		return result;

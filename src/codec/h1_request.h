@@ -16,6 +16,7 @@
 
 #include "http/field.h"
 #include "http/method.h"
+#include "http/uri.h"
 
 enum h1_result {
 	H1_OK = 0,
@@ -40,6 +41,9 @@ struct h1_request_head {
 	enum http_method	 method;
 	struct span		 method_name;
 	struct span		 target;
+	struct uri_target	 uri;			/* the target's parts, checked */
+	struct span		 authority;		/* of the target, else Host; empty when a 1.0 client sent none */
+	struct span		 host;			/* its host, as sent; valid (http/uri.h) */
 	uint8_t			 minor;			/* HTTP/1.minor: 0 or 1 */
 	enum h1_body		 body;
 	uint64_t		 content_length;

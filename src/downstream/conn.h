@@ -141,8 +141,12 @@ extern const struct transport h1_transport;
 void	exchange_writable(struct exchange *exchange);
 void	exchange_send_continue(struct exchange *exchange);
 
-/* head.c: what every protocol makes of a request's head. False: why_out says what is wrong with it (400). */
-bool	head_complete(struct request *request, const struct networks *trusted_proxies, const char **why_out);
+/*
+ * head.c: what every protocol makes of a request's head; uri and host lie in the request's arena, request->authority is
+ * set. False: why_out says what is wrong with it (400).
+ */
+bool	head_complete(struct request *request, const struct uri_target *uri, struct span host,
+	    const struct networks *trusted_proxies, const char **why_out);
 
 /* per_client.c: how many connections an address has */
 struct per_client;

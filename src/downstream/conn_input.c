@@ -84,6 +84,11 @@ head_keep(struct request *request, struct h1_request_head *head, struct span byt
 	}
 	head->method_name = span_move(head->method_name, distance);
 	head->target = span_move(head->target, distance);
+	head->authority = span_move(head->authority, distance);
+	head->host = span_move(head->host, distance);
+	head->uri.query = span_move(head->uri.query, distance);
+	if (head->uri.path.at >= bytes.at && head->uri.path.at < bytes.at + bytes.len)
+		head->uri.path = span_move(head->uri.path, distance);	/* an absolute form's "/" may be ours */
 }
 
 static void
@@ -94,6 +99,7 @@ request_fill(struct exchange *exchange, const struct h1_request_head *head)
 	request->method = head->method;
 	request->method_name = head->method_name;
 	request->target = head->target;
+	request->authority = head->authority;
 	request->minor = head->minor;
 	request->wants_upgrade = head->has_upgrade;
 	request->expects_continue = head->expects_continue;
@@ -111,7 +117,7 @@ request_fill(struct exchange *exchange, const struct h1_request_head *head)
 }
 
 static void
-request_dispatch(struct exchange *exchange)
+request_dispatch(struct exchange *exchange, const struct h1_request_head *head)
 {
 	struct conn *conn = exchange->conn;
 	struct downstream *downstream = conn->downstream;
@@ -122,7 +128,7 @@ request_dispatch(struct exchange *exchange)
 	if (downstream->draining || conn->read_ended ||
 	    (limits->keepalive_requests > 0 && conn->requests >= limits->keepalive_requests))
 		exchange->close_after = true;
-	if (!head_complete(&exchange->request, downstream->settings.trusted_proxies, &why))
+	if (!head_complete(&exchange->request, &head->uri, head->host, downstream->settings.trusted_proxies, &why))
 		exchange_fail(exchange, 400, why);
 	else if (exchange->request.method == HTTP_CONNECT)
 		exchange_fail(exchange, 501, "CONNECT is not supported");
@@ -167,7 +173,7 @@ request_begin(struct conn *conn, struct span *rest_io)
 	head_keep(request, &head, span_first(*rest_io, used));
 	*rest_io = span_skip(*rest_io, used);
 	request_fill(exchange, &head);
-	request_dispatch(exchange);
+	request_dispatch(exchange, &head);
 	return true;
 }
 

@@ -7,7 +7,6 @@
 #include "downstream/conn.h"
 
 #include "http/forwarded.h"
-#include "http/uri.h"
 
 enum { HOPS_MAX = 16 };
 
@@ -28,43 +27,15 @@ lower_case(struct span from, struct arena *arena)
 }
 
 static bool
-host_fill(struct request *request, struct span authority)
+target_fill(struct request *request, const struct uri_target *uri, const char **why_out)
 {
-	uint16_t port;
-	bool has_port;
-	struct span host;
-
-	request->authority = authority;
-	if (authority.len == 0)
-		return true;
-	if (!uri_authority_parse(authority, &host, &port, &has_port))
-		return false;
-	request->host = lower_case(host, request->arena);
-	return true;
-}
-
-/* An origin-form target in the common case: no parse of forms that nobody sends. */
-static bool
-target_fill(struct request *request, const char **why_out)
-{
-	struct uri_target target;
-
-	if (!uri_target_parse(request->target, &target)) {
-		*why_out = "the request target is not valid";
-		return false;
-	}
-	request->query = target.query;
-	request->has_query = target.has_query;
-	if (!host_fill(request, target.authority.len > 0 ? target.authority :
-	    fields_value(&request->fields, FIELD_HOST))) {
-		*why_out = "Host is not a valid authority";
-		return false;
-	}
-	if (target.form == URI_ASTERISK || target.form == URI_AUTHORITY) {
-		request->path = target.path.len > 0 ? target.path : SPAN_OF("*");
+	request->query = uri->query;
+	request->has_query = uri->has_query;
+	if (uri->form == URI_ASTERISK || uri->form == URI_AUTHORITY) {
+		request->path = SPAN_OF("*");
 		return true;
 	}
-	if (!uri_path_normalise(target.path, request->arena, &request->path)) {
+	if (!uri_path_normalise(uri->path, request->arena, &request->path)) {
 		*why_out = "the path has a broken percent code, or climbs above the root";
 		return false;
 	}
@@ -103,12 +74,14 @@ forwarded_believe(struct request *request, const struct networks *trusted_proxie
 }
 
 bool
-head_complete(struct request *request, const struct networks *trusted_proxies, const char **why_out)
+head_complete(struct request *request, const struct uri_target *uri, struct span host,
+    const struct networks *trusted_proxies, const char **why_out)
 {
+	request->host = lower_case(host, request->arena);
 	request->client_ip = request->client->ip;
 	request->client_address = *request->client->peer;
 	request->scheme = request->client->is_tls ? SPAN_OF("https") : SPAN_OF("http");
-	if (!target_fill(request, why_out))
+	if (!target_fill(request, uri, why_out))
 		return false;
 	request->forwarded_host = request->authority;
 	if (request->client->is_trusted &&
