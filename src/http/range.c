@@ -75,6 +75,8 @@ range_parse(struct span value, uint64_t length, struct byte_range *ranges, size_
 			return RANGE_NONE;
 		switch (spec_parse(spec, length, &range)) {
 		case RANGE_GOOD:
+			if (range.last - range.first >= length - to_send)
+				return RANGE_NONE;
 			ranges[count++] = range;
 			to_send += range.last - range.first + 1;
 			break;
@@ -83,8 +85,6 @@ range_parse(struct span value, uint64_t length, struct byte_range *ranges, size_
 		case RANGE_MALFORMED:
 			return RANGE_NONE;
 		}
-		if (to_send > length)
-			return RANGE_NONE;
 	}
 	if (asked == 0)
 		return RANGE_NONE;

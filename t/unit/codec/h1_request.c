@@ -567,7 +567,7 @@ test_many_fields_find_room(void **state)
 	assert_int_equal(parsed.result, H1_OK);
 	assert_int_equal(parsed.fields.count, 100);
 	for (int i = 0; i < 100; i++) {
-		char value[16];
+		char value[32];
 
 		snprintf(value, sizeof(value), "value %d", i);
 		assert_true(span_is(parsed.fields.items[i].value, value));
