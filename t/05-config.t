@@ -1,0 +1,204 @@
+# A configuration's errors: all of them in one run, each with file:line:column, the key's full path and, for a misspelt one,
+# the nearest known; at start and at check.
+use lib 't/lib';
+use Reeve::Test;
+
+my $dir = temp_dir();
+sub check
+{
+	my ($text, %options) = @_;
+	my $file = write_file("$dir/reeve.yaml", $text);
+	return command({ dir => $dir, env => $options{env} // {} }, 'check', '-c', $file, @{$options{args} // []});
+}
+my $good = "listen: [{address: \"127.0.0.1:8080\"}]\nroutes: [{respond: hi}]\n";
+
+sub good
+{
+	my ($text, $name, %options) = @_;
+	my $result = check($text, %options);
+	is $result->{exit}, 0, $name or diag $result->{out}, $result->{err};
+}
+
+# bad(text, name, 'line:column: path: what' as a regex...)
+sub bad
+{
+	my ($text, $name, @wants) = @_;
+	my $result = check($text);
+	my $said = $result->{out} . $result->{err};
+	is $result->{exit}, 1, "$name: refused";
+	for my $want (@wants) {
+		like $said, qr/reeve\.yaml:$want/, '... ' . $want;
+	}
+	return $said;
+}
+
+good($good, 'the smallest configuration');
+good("%YAML 1.1\n---\n$good", 'with a YAML head');
+
+# -- every error of a file --
+my $said = bad(<<'END', 'a dozen mistakes', map { "$_: .*" } '1:1', '3:5', '4:14', '5:13', '6:13', '8:3', '11:12', '12:5', '15:5');
+workrs: 2
+listen:
+  - adress: ":8080"
+    backlog: many
+limits: {header_timeout: 10}
+log: {level: loud}
+upstreams:
+  api:
+    server: ["http://127.0.0.1:1"]
+    balance: fair
+    queue: {size: -1}
+    servers: ["http://127.0.0.1:1"]
+routes:
+  - match: {path: no-slash}
+    respnd: hi
+END
+like $said, qr/workrs: .*did you mean "workers"/, 'suggestion: workers';
+like $said, qr/listen\[0\]\.adress: .*did you mean "address"/, 'suggestion: address';
+like $said, qr/listen\[0\]\.backlog: /, 'a number that is none';
+like $said, qr/limits\.header_timeout: .*(?:10s|unit|duration)/, 'a duration without a unit';
+like $said, qr/log\.level: /, 'a word that is none';
+like $said, qr/upstreams\.api\.server: .*did you mean "servers"/, 'suggestion: servers';
+like $said, qr/upstreams\.api\.balance: /, 'a balance that is none';
+like $said, qr/upstreams\.api\.queue\.size: /, 'a negative number';
+like $said, qr/routes\[0\]\.match\.path: /, 'a path without its slash';
+like $said, qr/routes\[0\]\.respnd: .*did you mean "respond"/, 'suggestion: respond';
+cmp_ok scalar(my @lines = $said =~ /^\S*reeve\.yaml:\d+:\d+: /mg), '>=', 10, 'a line each' or diag $said;
+
+# -- one at a time: [name, text, where and what] --
+my $listen = "listen: [{address: \":8080\"}]\n";
+my $routes = "routes: [{respond: hi}]\n";
+for my $case (
+	['no listen', $routes, '.*listen'],
+	['no routes', $listen, '.*routes'],
+	['empty file', '', ''],
+	['not a map', "- a\n- b\n", '1:1'],
+	['no YAML', "listen: [\n", '\d+:\d+'],
+	['a tab', "listen:\n\t- {address: \":1\"}\n", '2:\d+'],
+	['a key twice', "${listen}${listen}$routes", '2:1: .*listen'],
+	['a route without a handler', "${listen}routes:\n  - match: {path: /x}\n", '3:5: routes\[0\]'],
+	['a route with two handlers', "${listen}routes:\n  - respond: a\n    redirect: /b\n", '4:5: routes\[0\]'],
+	['an address that is none', "listen: [{address: \"nowhere\"}]\n$routes", '1:20: listen\[0\]\.address'],
+	['a port too large', "listen: [{address: \":99999\"}]\n$routes", '1:20: listen\[0\]\.address'],
+	['a list for a text', "${listen}routes: [{respond: hi, request_id: [1]}]\n", '2:\d+: routes\[0\]\.request_id'],
+	['too many workers', "${listen}${routes}workers: 5000\n", '3:10: workers'],
+	['no workers', "${listen}${routes}workers: 0\n", '3:10: workers'],
+	['a size that is none', "${listen}${routes}limits: {header_size: big}\n", '3:23: limits\.header_size'],
+	['a percentage too large', "${listen}${routes}log: {sample: 120%}\n", '3:15: log\.sample'],
+	['an unknown upstream', "${listen}upstreams: {api: {servers: [\"http://a:1\"]}}\nroutes: [{proxy: apo}]\n",
+	    '3:18: routes\[0\]\.proxy: .*did you mean "api"'],
+	['a URL that is none', "${listen}routes: [{proxy: \"ftp://x\"}]\n", '2:18: routes\[0\]\.proxy'],
+	['an upstream without servers', "${listen}upstreams: {api: {balance: hash}}\n$routes", '2:\d+: upstreams\.api'],
+	['a network that is none', "${listen}${routes}trusted_proxies: [10.0.0.0/33]\n", '3:19: trusted_proxies\[0\]'],
+	['a placeholder nobody knows', "${listen}routes: [{respond: \"{clientip}\"}]\n",
+	    '2:20: routes\[0\]\.respond: .*did you mean "client_ip"'],
+	['a placeholder of another route', "${listen}routes: [{match: {path: \"/{a}\"}, respond: \"{b}\"}]\n", '2:\d+: routes\[0\]\.respond'],
+	['a variable that is not set', "${listen}routes: [{respond: \"\${REEVE_NO_SUCH}\"}]\n", '2:\d+: routes\[0\]\.respond: .*REEVE_NO_SUCH'],
+	['a file that is not there', "${listen}routes: [{respond: {file: nothing.txt}}]\n", '2:\d+: routes\[0\]\.respond\.file'],
+	['a root that is not there', "${listen}routes: [{files: ./nothing}]\n", '2:18: routes\[0\]\.files'],
+	['a status too large', "${listen}routes: [{respond: {status: 1000}}]\n", '2:\d+: routes\[0\]\.respond\.status'],
+	['a redirect that is none', "${listen}routes: [{redirect: {to: /, status: 200}}]\n", '2:\d+: routes\[0\]\.redirect'],
+	['a method that is none', "${listen}routes: [{match: {method: \"G T\"}, respond: a}]\n", '2:\d+: routes\[0\]\.match\.method'],
+	['a header that is none', "${listen}routes: [{headers: {set: {\"X Y\": 1}}, respond: a}]\n", '2:\d+: routes\[0\]\.headers'],
+	['a capture twice', "${listen}routes: [{match: {path: \"/{a}/{a}\"}, respond: a}]\n", '2:\d+: routes\[0\]\.match\.path'],
+	['an include that is not there', "${listen}${routes}include: [none.yaml]\n", '3:\d+: include'],
+	['an anchor nobody set', "${listen}routes: *nothing\n", '2:\d+'],
+	['a user that is none', "${listen}${routes}user: no-such-user-here\n", '3:7: user'],
+) {
+	my ($name, $text, $where) = @$case;
+	bad($text, $name, $where);
+}
+
+# -- keys of later versions are refused by name --
+for my $case (
+	["apps: {a: {command: [x]}}\n", 'apps'], ["stores: {memory: {size: 1M}}\n", 'stores'],
+) {
+	bad($listen . $routes . $case->[0], "$case->[1] is of a later version", "3:1: $case->[1]: .*not supported in this version");
+}
+for my $key (qw(pubsub module metrics dashboard concurrency rate_limit cors auth csrf cache compress cookies security_headers)) {
+	my $handler = $key =~ /^(?:pubsub|module|metrics|dashboard)$/ ? '' : 'respond: a, ';
+	bad("${listen}routes: [{$handler$key: {}}]\n", "$key is of a later version",
+	    "2:\\d+: routes\\[0\\]\\.$key: .*not supported in this version");
+}
+bad("listen: [{address: \":1\", tls: {certificates: []}}]\n$routes", 'tls is of a later version',
+    '1:\d+: listen\[0\]\.tls: .*not supported in this version');
+bad("${listen}routes: [{websocket: echo}]\n", 'websocket is of a later version',
+    '2:\d+: routes\[0\]\.websocket: .*not supported in this version');
+
+# -- what is allowed --
+write_file("$dir/secret", "s3cret\n");
+write_file("$dir/vars", "FROM_FILE=\"from the file\"\n# remark\nBOTH=file\n");
+mkdir "$dir/more";
+write_file("$dir/more/10-a.yaml", "routes:\n  - match: {path: /a}\n    respond: included a\n");
+write_file("$dir/more/20-b.yaml", "upstreams: {b: {servers: [\"http://127.0.0.1:2\"]}}\nroutes:\n  - proxy: b\n");
+my $rich = <<'END';
+env_file: vars
+include: [more/*.yaml]
+listen:
+  - &listener {address: "127.0.0.1:8080", backlog: 100}
+  - {<<: *listener, address: "127.0.0.1:8081"}
+limits: {header_timeout: 250ms, body_timeout: 5m, keepalive_timeout: 2h, send_timeout: 7d, header_size: 64K, uri_size: 512}
+routes:
+  - match: {path: /env}
+    respond: "${FROM_FILE} ${BOTH} ${REEVE_UNSET:-default} ${file:secret}"
+END
+good($rich, 'variables, files, includes, anchors', env => { BOTH => 'environment' });
+my $print = check($rich, env => { BOTH => 'environment' }, args => ['--print']);
+is $print->{exit}, 0, 'check --print';
+like $print->{out}, qr/^\s*header_timeout: 250ms/m, '... what was set';
+like $print->{out}, qr/^\s*keepalive_requests: 0\s+# default/m, '... what was not, as a default';
+unlike $print->{out}, qr/s3cret/, '... never a secret';
+like $print->{out}, qr/127\.0\.0\.1:8081/, '... after merging';
+like $print->{out}, qr/included a/, '... and including';
+my $simple = check("${listen}upstreams: {api: {servers: [\"http://127.0.0.1:1\"]}}\nroutes: [{match: {path: /x/*}, proxy: api}, {respond: {json: {a: 1}}}]\n",
+    args => ['--print']);
+my $again = check($simple->{out});
+is $again->{exit}, 0, 'what --print says is a configuration' or diag $again->{out}, $again->{err}, $simple->{out};
+is check($simple->{out}, args => ['--print'])->{out} =~ s/\s+# default//gr, $simple->{out} =~ s/\s+# default//gr, '... the same';
+write_file("$dir/more/30-c.yaml", "upstreams: {b: {servers: [\"http://127.0.0.1:3\"]}}\nroutes:\n  - respnd: x\n");
+my $included = check($rich, env => { BOTH => 'x' });
+is $included->{exit}, 1, 'included files are checked';
+like $included->{out} . $included->{err}, qr/30-c\.yaml:3:5: .*respnd/, '... errors name the file they are in';
+like $included->{out} . $included->{err}, qr/30-c\.yaml:1:\d+: .*b/, '... a name twice is one';
+unlink "$dir/more/30-c.yaml";
+
+# -- warnings --
+my $warned = check("${listen}upstreams: {idle: {servers: [\"http://127.0.0.1:1\"]}}\nroutes:\n  - respond: a\n  - match: {path: /x}\n    respond: b\n");
+is $warned->{exit}, 0, 'warnings do not fail';
+like $warned->{out} . $warned->{err}, qr/reeve\.yaml:5:\d+: routes\[1\].*warning/, 'a hidden route';
+like $warned->{out} . $warned->{err}, qr/reeve\.yaml:2:\d+: upstreams\.idle.*warning/, 'an unused upstream';
+
+# -- hostile files --
+for my $case (
+	['deep', '[' x 5000 . ']' x 5000], ['an alias bomb', join('', "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n",
+	    map { my $before = $_ - 1; "a$_: &a$_ [" . join(',', ("*a$before") x 10) . "]\n" } 1 .. 9)],
+	['an anchor that holds itself', "listen: &l [*l]\n"], ['not UTF-8', "listen: \"\xff\xfe\"\n"], ['NUL', "listen: \0\n"],
+	['a long line', 'x' x 1_000_000], ['an include of itself', "include: [reeve.yaml]\n$good"],
+) {
+	my $result = check($case->[1]);
+	is $result->{signal}, 0, "$case->[0]: no crash";
+	isnt $result->{exit}, 0, '... refused' unless $case->[0] =~ /include/;
+	cmp_ok $result->{seconds}, '<', 10, '... soon';
+}
+
+# -- at start --
+my $port = free_port();
+for my $case (
+	['a bad configuration', "listen: [{adress: \":1\"}]\n$routes", qr/reeve\.yaml:1:\d+: listen\[0\]\.adress/],
+	['a port in use', "listen: [{address: \"127.0.0.1:$port\"}]\n$routes", qr/127\.0\.0\.1:$port.*(?:in use)/i],
+	['an address of another machine', "listen: [{address: \"192.0.2.1:$port\"}]\n$routes", qr/192\.0\.2\.1/],
+	['an unreadable file', undef, qr/reeve\.yaml|No such file/],
+) {
+	my ($name, $text, $want) = @$case;
+	socket my $taken, Socket::AF_INET(), Socket::SOCK_STREAM(), 0 or die;
+	bind $taken, Socket::pack_sockaddr_in($port, Socket::INADDR_LOOPBACK()) or die;
+	listen $taken, 1;
+	my $where = temp_dir();
+	write_file("$where/reeve.yaml", $text . "control: $where/c.sock\nstate_dir: $where\nworkers: 1\n") if defined $text;
+	my $run = command({ dir => $where, timeout => 20 }, 'run', '-c', "$where/reeve.yaml");
+	is $run->{exit}, 1, "start: $name: exit 1";
+	like $run->{err} . $run->{out}, $want, '... and says why';
+	ok !-e "$where/c.sock", '... and leaves no socket';
+}
+
+finish;
