@@ -113,16 +113,12 @@ add_duration(struct span key, uint64_t duration_ns)
 static struct span
 field_fill(const struct access_log *policy, const struct log_field_template *field, struct request *request)
 {
-	struct span query = request->query, target = request->target, filled;
-	struct span safe = field->has_query ? redact_query(&policy->redact, query, request->arena) : query;
+	struct span query = request->query, filled;
 
-	if (safe.at == query.at)
-		return template_fill(&field->value, request);
-	request->query = safe;
-	request->target = arena_join(request->arena, arena_join(request->arena, request->path, SPAN_OF("?")), safe);
+	if (field->has_query)
+		request->query = redact_query(&policy->redact, query, request->arena);
 	filled = template_fill(&field->value, request);
 	request->query = query;
-	request->target = target;
 	return filled;
 }
 
@@ -150,16 +146,26 @@ add_request(const struct access_log *policy, struct request *request)
 		    LONG_MAX_BYTES);
 }
 
+/* What was refused before it had a route is timed by the loop's clock alone. */
 static void
-add_outcome(const struct request *request, unsigned status, uint64_t now_ns)
+add_time(const struct access_log *policy, const struct request *request)
+{
+	if (request->routed_ns != 0)
+		add_duration(SPAN_OF(",\"duration_ms\":"), clock_ns() - request->routed_ns);
+	else
+		add_number(SPAN_OF(",\"duration_ms\":"),
+		    (policy->loop ? loop_now_ms(policy->loop) : clock_ms()) - request->started_ms);
+}
+
+static void
+add_outcome(const struct access_log *policy, const struct request *request, unsigned status)
 {
 	add_number(SPAN_OF(",\"status\":"), status);
 	if (request->state == REQUEST_ABORTED)
 		text_add(&line, SPAN_OF(",\"aborted\":true"));
 	add_number(SPAN_OF(",\"bytes_in\":"), request->bytes_in);
 	add_number(SPAN_OF(",\"bytes_out\":"), request->bytes_out);
-	if (request->routed_ns != 0)
-		add_duration(SPAN_OF(",\"duration_ms\":"), now_ns - request->routed_ns);
+	add_time(policy, request);
 	if (request->upstream.len > 0)
 		add_upstream(request);
 	if (request->why != NULL)
@@ -202,7 +208,7 @@ access_log_on_end(const void *configured, struct request *request)
 		return;
 	line_begin(level, policy->loop ? loop_wall_ms(policy->loop) : clock_wall_ms());
 	add_request(policy, request);
-	add_outcome(request, status, request->routed_ns != 0 ? clock_ns() : 0);
+	add_outcome(policy, request, status);
 	add_connection(policy, request);
 	for (size_t i = 0; i < policy->fields.count; i++) {
 		const struct log_field_template *field = &policy->fields.items[i];

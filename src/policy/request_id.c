@@ -96,18 +96,20 @@ request_id_on_request(const void *configured, struct request *request)
 	return STAGE_NEXT;
 }
 
-/* An upstream's answer may carry one of its own: the log knows this request by ours. */
+/*
+ * What was refused before it had a route comes without an id. An upstream's answer may carry one of its own: the log
+ * knows this request by ours.
+ */
 static void
 request_id_on_response(const void *configured, struct request *request)
 {
-	struct fields *fields = &request->response.fields;
+	const struct request_id *policy = configured;
 
-	if (request->request_id.len == 0)
+	if (!policy->enabled)
 		return;
-	if (fields_have(fields, FIELD_X_REQUEST_ID))
-		fields_set(fields, FIELD_X_REQUEST_ID, request->request_id);
-	else
-		fields_add(fields, FIELD_X_REQUEST_ID, request->request_id);
+	if (request->request_id.len == 0)
+		request->request_id = id_make(policy, request->arena);
+	fields_set(&request->response.fields, FIELD_X_REQUEST_ID, request->request_id);
 }
 
 static bool
