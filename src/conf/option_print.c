@@ -187,7 +187,8 @@ static void
 default_print(const struct option *row, int indent, struct text *to)
 {
 	struct span def = span_text(row->def);
-	bool	    is_list = (row->kind == OPTION_KIND_TEXTS || row->kind == OPTION_KIND_CUSTOM) && row->def[0] == '[';
+	bool	    is_list = (row->kind == OPTION_KIND_TEXTS || row->kind == OPTION_KIND_CUSTOM) && def.len >= 2 &&
+			  def.at[0] == '[' && def.at[def.len - 1] == ']';
 
 	key_print(span_text(option_key(row)), indent, to);
 	text_add_byte(to, ' ');

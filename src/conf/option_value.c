@@ -87,7 +87,6 @@ flag_read(struct option_reader *reader, const struct option *row, const struct c
 		{ SPAN("no"), false },	{ SPAN("on"), true },	  { SPAN("off"), false },
 	};
 
-	(void)row;
 	if (node->kind == CONF_SCALAR && node->quoted)
 		return option_problem(reader, node, "expected true or false, got the text %s",
 		    option_shown(reader, node));
@@ -186,7 +185,6 @@ path_read(struct option_reader *reader, const struct option *row, const struct c
 	const char *path;
 	struct span kept;
 
-	(void)row;
 	if (node->kind != CONF_SCALAR || node->text.len == 0)
 		return expected(reader, node, "a path");
 	path = conf_resolve(reader->conf, reader->arena, node->place, node->text);
@@ -354,8 +352,6 @@ custom_read(struct option_reader *reader, const struct option *row, const struct
 static bool
 refused_read(struct option_reader *reader, const struct option *row, const struct conf_node *node, void *field)
 {
-	(void)row;
-	(void)field;
 	return option_problem(reader, node, "not supported in this version");
 }
 

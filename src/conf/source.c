@@ -23,7 +23,8 @@ struct inclusion {
 	const struct conf_step		*step;
 };
 
-static struct conf_node *source_read(struct conf_loader *loader, struct conf_source *source, const struct span *bytes);
+static struct conf_node *source_read(struct conf_loader *loader, struct conf_source *source, const struct span *bytes,
+    const struct conf_step *step);
 
 /* -- which files --------------------------------------------------------------------------------------------------- */
 
@@ -107,7 +108,7 @@ include_file(const struct inclusion *inclusion, const char *name)
 	source->named_at = inclusion->pattern->place;
 	source->device = status.st_dev;
 	source->inode = status.st_ino;
-	root = source_read(inclusion->loader, source, NULL);
+	root = source_read(inclusion->loader, source, NULL, inclusion->step);
 	source->is_open = false;
 	if (root)
 		conf_merge(inclusion->loader, inclusion->into, root);
@@ -147,7 +148,6 @@ pattern_beside(struct arena *arena, const char *name, struct span pattern)
 static int
 on_glob_error(const char *path, int error)
 {
-	(void)path;
 	return error != ENOENT && error != ENOTDIR;
 }
 
@@ -271,8 +271,10 @@ root_read(struct conf_loader *loader, const struct conf_source *source, struct s
 
 	if (root == NULL)
 		return NULL;
-	if (root->kind == CONF_NULL)
+	if (root->kind == CONF_NULL) {
 		root->kind = CONF_MAP;
+		root->place.line = root->place.column = 1;
+	}
 	if (root->kind == CONF_MAP)
 		return root;
 	if (!root->broken)
@@ -281,10 +283,11 @@ root_read(struct conf_loader *loader, const struct conf_source *source, struct s
 	return NULL;
 }
 
+/* `step` and source->named_at: where it is named. */
 static struct conf_node *
-source_read(struct conf_loader *loader, struct conf_source *source, const struct span *bytes)
+source_read(struct conf_loader *loader, struct conf_source *source, const struct span *bytes,
+    const struct conf_step *step)
 {
-	struct conf_step  include = { .key = SPAN("include") };
 	struct text	  contents = { 0 };
 	struct conf_node *root = NULL;
 	struct err	  err;
@@ -292,7 +295,7 @@ source_read(struct conf_loader *loader, struct conf_source *source, const struct
 	if (bytes && bytes->len > CONF_FILE_MAX)
 		conf_say(loader, source->named_at, NULL, "%s is larger than %zu bytes", source->name, CONF_FILE_MAX);
 	else if (bytes == NULL && !file_read(source->name, CONF_FILE_MAX, &contents, &err))
-		conf_say(loader, source->named_at, source->parent ? &include : NULL, "%s", err.text);
+		conf_say(loader, source->named_at, step, "%s", err.text);
 	else
 		root = root_read(loader, source, bytes ? *bytes : text_span(&contents));
 	text_fini(&contents);
@@ -312,7 +315,7 @@ conf_source_load(struct conf_loader *loader, const char *name, const struct span
 		source->device = status.st_dev;
 		source->inode = status.st_ino;
 	}
-	root = source_read(loader, source, bytes);
+	root = source_read(loader, source, bytes, NULL);
 	source->is_open = false;
 	return root;
 }

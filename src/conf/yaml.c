@@ -55,6 +55,12 @@ place_of(const struct yaml_reader *reader, const yaml_mark_t *mark)
 	return (struct conf_place){ reader->file, (uint32_t)mark->line + 1, (uint32_t)mark->column + 1 };
 }
 
+static struct conf_place
+place_now(const struct yaml_reader *reader)
+{
+	return place_of(reader, &reader->event.start_mark);
+}
+
 /* -- events -------------------------------------------------------------------------------------------------------- */
 
 /* libyaml gives no line for bytes that are no UTF-8, only how many came before. */
@@ -75,19 +81,46 @@ place_at(const struct yaml_reader *reader, size_t offset)
 	return place;
 }
 
+static struct span
+line_at(const struct yaml_reader *reader, uint32_t number)
+{
+	struct span rest = reader->bytes, line = { 0 };
+
+	while (number-- > 0 && span_cut(&rest, '\n', &line))
+		;
+	return line;
+}
+
+/* Within […] and {…} a brace ends a text that is not in quotes, so `{key: ${NAME}}` is no YAML. Everyone tries it once. */
+static bool
+lacks_quotes(const struct yaml_reader *reader, uint32_t number)
+{
+	static const struct span opening = SPAN("${");
+	struct span		 line = line_at(reader, number);
+
+	if (reader->parser.context == NULL || strstr(reader->parser.context, "flow") == NULL)
+		return false;
+	while (line.len > 0 && !span_starts_with(line, opening))
+		line = span_skip(line, 1);
+	return line.len > 0;
+}
+
 static bool
 invalid_yaml(const struct yaml_reader *reader)
 {
 	const yaml_parser_t *parser = &reader->parser;
+	const char	    *problem = parser->problem ? parser->problem : "no memory";
 	struct conf_place    place = place_of(reader, &parser->problem_mark);
 
 	if (parser->error == YAML_READER_ERROR)
 		place = place_at(reader, parser->problem_offset);
+	if (lacks_quotes(reader, place.line))
+		return conf_say(reader->loader, place, NULL, "not valid YAML: %s (a ${…} between [ ] or { } needs quotes)",
+		    problem);
 	if (parser->context)
-		return conf_say(reader->loader, place, NULL, "not valid YAML: %s (%s from line %zu on)",
-		    parser->problem, parser->context, parser->context_mark.line + 1);
-	return conf_say(reader->loader, place, NULL, "not valid YAML: %s",
-	    parser->problem ? parser->problem : "no memory");
+		return conf_say(reader->loader, place, NULL, "not valid YAML: %s (%s from line %zu on)", problem,
+		    parser->context, parser->context_mark.line + 1);
+	return conf_say(reader->loader, place, NULL, "not valid YAML: %s", problem);
 }
 
 static bool
@@ -99,25 +132,27 @@ advance(struct yaml_reader *reader)
 
 /* -- nodes --------------------------------------------------------------------------------------------------------- */
 
+/* It stands where the current event does; a copy takes another place afterwards. */
 static struct conf_node *
-node_create(struct yaml_reader *reader, struct conf_place place)
+node_create(struct yaml_reader *reader)
 {
+	struct conf_node *node;
+
 	if (++reader->loader->node_count > CONF_NODES_MAX) {
-		conf_say(reader->loader, place, NULL, "the configuration has more than %u values (aliases counted)",
-		    CONF_NODES_MAX);
+		conf_say(reader->loader, place_now(reader), NULL,
+		    "the configuration has more than %u values (aliases counted)", CONF_NODES_MAX);
 		return NULL;
 	}
-	struct conf_node *node = arena_zalloc(reader->loader->conf->arena, sizeof(*node));
-
-	node->place = place;
+	node = arena_zalloc(reader->loader->conf->arena, sizeof(*node));
+	node->place = place_now(reader);
 	return node;
 }
 
 static bool
-too_deep(const struct yaml_reader *reader, struct conf_place place, unsigned depth)
+too_deep(const struct yaml_reader *reader, unsigned depth)
 {
 	return depth > CONF_DEPTH_MAX &&
-	       !conf_say(reader->loader, place, NULL, "nested deeper than %u levels", CONF_DEPTH_MAX);
+	       !conf_say(reader->loader, place_now(reader), NULL, "nested deeper than %u levels", CONF_DEPTH_MAX);
 }
 
 bool
@@ -154,7 +189,7 @@ tag_apply(struct yaml_reader *reader, struct conf_node *node, const yaml_char_t 
 
 /* The anchor of the current event. It names nothing until its node is complete: a node cannot hold itself. */
 static bool
-anchor_open(struct yaml_reader *reader, const yaml_char_t *name, struct conf_place place, struct anchor **anchor_out)
+anchor_open(struct yaml_reader *reader, const yaml_char_t *name, struct anchor **anchor_out)
 {
 	struct arena  *arena = reader->loader->conf->arena;
 	struct anchor *anchor;
@@ -163,7 +198,8 @@ anchor_open(struct yaml_reader *reader, const yaml_char_t *name, struct conf_pla
 	if (name == NULL)
 		return true;
 	if (++reader->anchor_count > ANCHORS_MAX)
-		return conf_say(reader->loader, place, NULL, "more than %u anchors in one file", ANCHORS_MAX);
+		return conf_say(reader->loader, place_now(reader), NULL, "more than %u anchors in one file",
+		    ANCHORS_MAX);
 	anchor = arena_zalloc(arena, sizeof(*anchor));
 	anchor->name = arena_text(arena, span_text((const char *)name));
 	anchor->next = reader->anchors;
@@ -176,9 +212,9 @@ anchor_open(struct yaml_reader *reader, const yaml_char_t *name, struct conf_pla
 static struct conf_node *
 node_copy(struct yaml_reader *reader, const struct conf_node *from, unsigned depth)
 {
-	struct conf_node  *node, **end;
+	struct conf_node *node, **end;
 
-	if (too_deep(reader, from->place, depth) || (node = node_create(reader, from->place)) == NULL)
+	if (too_deep(reader, depth) || (node = node_create(reader)) == NULL)
 		return NULL;
 	*node = *from;
 	node->next = NULL;
@@ -206,7 +242,7 @@ alias_read(struct yaml_reader *reader, const struct conf_step *step, unsigned de
 		anchor = anchor->next;
 	if (anchor && anchor->node)
 		return node_copy(reader, anchor->node, depth);
-	node = node_create(reader, place_of(reader, &reader->event.start_mark));
+	node = node_create(reader);
 	if (node == NULL)
 		return NULL;
 	node->kind = CONF_SCALAR;
@@ -223,12 +259,12 @@ alias_read(struct yaml_reader *reader, const struct conf_step *step, unsigned de
 static struct conf_node *
 scalar_read(struct yaml_reader *reader, const struct conf_step *step)
 {
-	struct conf_node *node = node_create(reader, place_of(reader, &reader->event.start_mark));
+	struct conf_node *node = node_create(reader);
 	struct span	  value = span_make((const char *)reader->event.data.scalar.value,
 	     reader->event.data.scalar.length);
 	struct anchor	 *anchor;
 
-	if (node == NULL || !anchor_open(reader, reader->event.data.scalar.anchor, node->place, &anchor))
+	if (node == NULL || !anchor_open(reader, reader->event.data.scalar.anchor, &anchor))
 		return NULL;
 	node->kind = CONF_SCALAR;
 	node->quoted = reader->event.data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
@@ -264,10 +300,10 @@ list_fill(struct yaml_reader *reader, struct conf_node *list, const struct conf_
 static struct conf_node *
 list_read(struct yaml_reader *reader, const struct conf_step *step, unsigned depth)
 {
-	struct conf_node *list = node_create(reader, place_of(reader, &reader->event.start_mark));
+	struct conf_node *list = node_create(reader);
 	struct anchor	 *anchor;
 
-	if (list == NULL || !anchor_open(reader, reader->event.data.sequence_start.anchor, list->place, &anchor))
+	if (list == NULL || !anchor_open(reader, reader->event.data.sequence_start.anchor, &anchor))
 		return NULL;
 	list->kind = CONF_LIST;
 	tag_apply(reader, list, reader->event.data.sequence_start.tag, step);
@@ -346,10 +382,10 @@ map_fill(struct yaml_reader *reader, struct conf_node *map, const struct conf_st
 static struct conf_node *
 map_read(struct yaml_reader *reader, const struct conf_step *step, unsigned depth)
 {
-	struct conf_node *map = node_create(reader, place_of(reader, &reader->event.start_mark));
+	struct conf_node *map = node_create(reader);
 	struct anchor	 *anchor;
 
-	if (map == NULL || !anchor_open(reader, reader->event.data.mapping_start.anchor, map->place, &anchor))
+	if (map == NULL || !anchor_open(reader, reader->event.data.mapping_start.anchor, &anchor))
 		return NULL;
 	map->kind = CONF_MAP;
 	tag_apply(reader, map, reader->event.data.mapping_start.tag, step);
@@ -363,7 +399,7 @@ map_read(struct yaml_reader *reader, const struct conf_step *step, unsigned dept
 static struct conf_node *
 node_read(struct yaml_reader *reader, const struct conf_step *step, unsigned depth)
 {
-	if (too_deep(reader, place_of(reader, &reader->event.start_mark), depth))
+	if (too_deep(reader, depth))
 		return NULL;
 	switch (reader->event.type) {
 	case YAML_ALIAS_EVENT:
@@ -380,12 +416,6 @@ node_read(struct yaml_reader *reader, const struct conf_step *step, unsigned dep
 
 /* -- the file ------------------------------------------------------------------------------------------------------ */
 
-static struct conf_node *
-empty_root(struct yaml_reader *reader)
-{
-	return node_create(reader, (struct conf_place){ reader->file, 1, 1 });
-}
-
 /* STREAM-START is current. */
 static struct conf_node *
 document_read(struct yaml_reader *reader)
@@ -395,13 +425,13 @@ document_read(struct yaml_reader *reader)
 	if (!advance(reader))
 		return NULL;
 	if (reader->event.type == YAML_STREAM_END_EVENT)
-		return empty_root(reader);
+		return node_create(reader);
 	assert(reader->event.type == YAML_DOCUMENT_START_EVENT);
 	if (!advance(reader) || (root = node_read(reader, NULL, 0)) == NULL || !advance(reader) || !advance(reader))
 		return NULL;
 	if (reader->event.type == YAML_STREAM_END_EVENT)
 		return root;
-	conf_say(reader->loader, place_of(reader, &reader->event.start_mark), NULL,
+	conf_say(reader->loader, place_now(reader), NULL,
 	    "a second YAML document starts here: a file holds one");
 	return NULL;
 }
