@@ -280,10 +280,11 @@ h1_request_parse(struct span bytes, const struct h1_limits *limits, struct field
 bool
 h1_head_may_be_complete(struct span bytes, size_t searched)
 {
-	const char *start = bytes.at, *end = bytes.at + bytes.len, *at;
+	const char *start = bytes.at, *end, *at;
 
 	if (bytes.len == 0)
 		return false;
+	end = start + bytes.len;
 	at = searched > 0 ? start + searched - 1 : start;
 	for (const char *lf = at; (lf = memchr(lf, '\n', (size_t)(end - lf))) != NULL; lf++) {
 		if (lf == start || lf[-1] != '\r')

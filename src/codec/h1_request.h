@@ -42,7 +42,7 @@ struct h1_request_head {
 	struct span		 method_name;
 	struct span		 target;
 	struct uri_target	 uri;			/* the target's parts, checked */
-	struct span		 authority;		/* of the target, else Host; empty when a 1.0 client sent none */
+	struct span		 authority;		/* of the target, else Host; empty: none (1.0) */
 	struct span		 host;			/* its host, as sent; valid (http/uri.h) */
 	uint8_t			 minor;			/* HTTP/1.minor: 0 or 1 */
 	enum h1_body		 body;
@@ -58,8 +58,8 @@ struct h1_request_head {
  * Parses the head at the start of `bytes`. fields is initialised by the caller; what it holds is dropped first, so the
  * same one serves again after H1_AGAIN. On H1_OK *used_out counts the bytes up to and including the empty line.
  *
- * Refusals come as early as the bytes allow and do not change with more of them. A target in origin form is not looked
- * into here: uri_target_parse() and uri_path_normalise() do that. Content-Length: 0 is H1_BODY_NONE.
+ * Refusals come as early as the bytes allow and do not change with more of them. The target is cut into its parts and
+ * these are checked, but for the path, which uri_path_normalise() may refuse. Content-Length: 0 is H1_BODY_NONE.
  */
 enum h1_result h1_request_parse(struct span bytes, const struct h1_limits *limits, struct fields *fields,
     struct h1_request_head *head_out, size_t *used_out);

@@ -159,7 +159,7 @@ percent_code_value(const char *at)
 bool
 uri_decode_path(struct span path, struct arena *arena, struct span *decoded_out)
 {
-	const char *at = path.at, *end = path.at + path.len;
+	const char *at, *end;
 	char *decoded, *to;
 
 	*decoded_out = path;
@@ -167,6 +167,8 @@ uri_decode_path(struct span path, struct arena *arena, struct span *decoded_out)
 		return false;
 	if (span_find(path, '%') == path.len)
 		return true;
+	at = path.at;
+	end = at + path.len;
 	to = decoded = arena_alloc(arena, path.len);
 	while (at < end) {
 		if (*at != '%') {
@@ -189,11 +191,13 @@ uri_decode_path(struct span path, struct arena *arena, struct span *decoded_out)
 static struct span
 form_decode(struct span from, struct arena *arena)
 {
-	const char *at = from.at, *end = from.at + from.len;
+	const char *at, *end;
 	char *decoded, *to;
 
 	if (span_find(from, '%') == from.len && span_find(from, '+') == from.len)
 		return from;
+	at = from.at;
+	end = at + from.len;
 	to = decoded = arena_alloc(arena, from.len);
 	while (at < end) {
 		if (is_percent_code(at, end)) {

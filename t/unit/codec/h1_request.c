@@ -366,6 +366,8 @@ test_request_line(void **state)
 		ROW(400, "GET ../x HTTP/1.1\r\n" HOST END),
 		ROW(400, "GET ?x HTTP/1.1\r\n" HOST END),
 		ROW(400, "GET ftp://a/ HTTP/1.1\r\n" HOST END),
+		ROW(400, "GET /a#b HTTP/1.1\r\n" HOST END),
+		ROW(400, "GET http://a/#b HTTP/1.1\r\n" HOST END),
 		ROW(400, "OPTIONS ** HTTP/1.1\r\n" HOST END),
 		ROW(400, "CONNECT /x HTTP/1.1\r\n" HOST END),
 		ROW(400, "CONNECT a HTTP/1.1\r\n" HOST END),
@@ -440,6 +442,35 @@ test_what_a_head_becomes(void **state)
 	assert_true(span_is(items[2].value, "42"));	/* nobody shall read it as octal */
 	assert_int_equal(items[3].value.len, 0);
 	parsed_free(&parsed);
+}
+
+static void
+test_target_and_authority(void **state)
+{
+	static const struct {
+		struct span	bytes;
+		const char     *path, *query, *authority, *host;
+	} rows[] = {
+		{ SPAN("GET /a?b=c HTTP/1.1\r\nHost: x:81\r\n" END), "/a", "b=c", "x:81", "x" },
+		{ SPAN("GET /a HTTP/1.1\r\nHost: [::1]:81\r\n" END), "/a", NULL, "[::1]:81", "[::1]" },
+		{ SPAN("GET /a? HTTP/1.0\r\n" END), "/a", "", "", "" },
+		{ SPAN("GET http://X:80 HTTP/1.1\r\nHost: x\r\n" END), "/", NULL, "X:80", "X" },
+		{ SPAN("GET http://x/a?b HTTP/1.0\r\n" END), "/a", "b", "x", "x" },
+		{ SPAN("OPTIONS * HTTP/1.1\r\nHost: x\r\n" END), "*", NULL, "x", "x" },
+		{ SPAN("CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n" END), "", NULL, "x:443", "x" },
+	};
+	struct parsed parsed;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		parse(&parsed, rows[i].bytes, &generous);
+		assert_int_equal(parsed.result, H1_OK);
+		assert_true(span_is(parsed.head.uri.path, rows[i].path));
+		assert_int_equal(parsed.head.uri.has_query, rows[i].query != NULL);
+		assert_true(span_is(parsed.head.uri.query, rows[i].query));
+		assert_true(span_is(parsed.head.authority, rows[i].authority));
+		assert_true(span_is(parsed.head.host, rows[i].host));
+		parsed_free(&parsed);
+	}
 }
 
 static void
@@ -653,6 +684,7 @@ main(void)
 		cmocka_unit_test(test_request_line),
 		cmocka_unit_test(test_expect),
 		cmocka_unit_test(test_what_a_head_becomes),
+		cmocka_unit_test(test_target_and_authority),
 		cmocka_unit_test(test_bodies),
 		cmocka_unit_test(test_keep_alive_and_upgrade),
 		cmocka_unit_test(test_limits_at_their_edge),
