@@ -347,8 +347,9 @@ entry_open(struct files_root *root, struct span name, struct file_entry **entry_
 	if (!path_make(root, name, room, &path))
 		return FILES_MISSING;
 	if (status_get(path.at, root->follows, &status) != 0) {
+		result = files_result_of(errno);
 		files_root_notice(root);
-		return files_result_of(errno);
+		return result;
 	}
 	if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
 		return FILES_MISSING;

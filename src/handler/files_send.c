@@ -84,7 +84,17 @@ head_start(struct request *request, unsigned status, uint64_t length)
 	response_start(request);
 }
 
-/* parts: its ranges' heads may be empty (one range, or all of it). Takes the reference. */
+/* One range: its bytes alone. */
+static void
+parts_single(struct files_parts *parts, struct byte_range range)
+{
+	parts->count = 1;
+	parts->ranges[0] = range;
+	parts->heads[0] = parts->tail = SPAN_OF("");
+	parts->length = byte_range_length(range);
+}
+
+/* Takes the reference. */
 static void
 large_send(struct request *request, unsigned status, struct file_entry *entry, const struct files_parts *parts)
 {
@@ -164,7 +174,7 @@ ranges_send(struct request *request, const struct files_choice *choice, struct f
 	struct fields	  *fields = &request->response.fields;
 
 	if (parts->count == 1) {
-		parts->length = byte_range_length(parts->ranges[0]);
+		parts_single(parts, parts->ranges[0]);
 		fields_add(fields, FIELD_CONTENT_RANGE, range_text(request->arena, parts->ranges[0], entry->size));
 		fields_add(fields, FIELD_CONTENT_TYPE, choice->type);
 	} else {
@@ -218,10 +228,7 @@ whole_send(struct request *request, const struct files_choice *choice)
 	} else if (request->method == HTTP_HEAD) {
 		head_only_send(request, entry);
 	} else {
-		whole.count = 1;
-		whole.ranges[0] = (struct byte_range){ 0, entry->size - 1 };
-		whole.heads[0] = whole.tail = SPAN_OF("");
-		whole.length = entry->size;
+		parts_single(&whole, (struct byte_range){ 0, entry->size - 1 });
 		large_send(request, 200, entry, &whole);
 	}
 }

@@ -1,6 +1,6 @@
 /*
- * fake_transport: an exchange without a socket, for tests of what stands above: it keeps what was sent and lets the test
- * play the slow client.
+ * fake_transport: an exchange without a socket, for tests of what stands above: it keeps what was sent and lets the
+ * test play the slow client.
  */
 #ifndef REEVE_T_UNIT_FAKE_TRANSPORT_H
 #define REEVE_T_UNIT_FAKE_TRANSPORT_H
@@ -76,6 +76,7 @@ fake_send_file(struct request *request, int fd, uint64_t offset, uint64_t length
 
 	fake->files++;
 	assert_int_equal(pread(fd, to, length, (off_t)offset), (ssize_t)length);
+	to[length] = '\0';
 	fake->content.len += length;
 	return !fake->is_slow;
 }

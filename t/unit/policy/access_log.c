@@ -152,8 +152,10 @@ a_client_that_left_is_told(void **state)
 static void
 secrets_never_appear(void **state)
 {
-	static const char yaml[] = "log:\n  fields:\n    auth: 'A {header.Authorization} B'\n    jar: '{header.cookie}'\n"
-				   "    sid: '{cookie.sid}'\n    tok: '{query.ToKeN}'\n    q: '{query}'\n    u: '{uri}'\n"
+	static const char yaml[] = "log:\n  fields:\n    auth: 'A {header.Authorization} B'\n"
+				   "    jar: '{header.cookie}'\n"
+				   "    sid: '{cookie.sid}'\n    tok: '{query.ToKeN}'\n    q: '{query}'\n"
+				   "    u: '{uri}'\n"
 				   "    ok: '{header.x-trace}/{{x}}'\n";
 	void		    *policy = fixture_policy(&fixture, yaml, &policy_log);
 	struct fake_exchange fake;
