@@ -23,6 +23,12 @@
 	M(WORKER_READY,			DEBUG,	"worker is ready") \
 	M(WORKER_DIED,			ERROR,	"worker died: replacing it") \
 	M(WORKER_RESPAWN_DELAYED,	WARN,	"workers keep dying: waiting before the next start") \
+	M(WORKER_ENDED,			DEBUG,	"worker has ended as asked") \
+	M(WORKER_ENDED_BADLY,		WARN,	"worker had to be killed, or failed, while it was ending") \
+	M(CRASH_REPORT_LOST,		ERROR,	"crash report cannot be written") \
+	M(LOGGER_DIED,			ERROR,	"logger died: replacing it") \
+	M(UPGRADE_REFUSED,		WARN,	"SIGUSR2: upgrade is not supported in this version") \
+	M(START_FAILED,			FATAL,	"cannot start") \
 	M(WORKER_HUNG,			ERROR,	"worker does not turn its loop: aborting it") \
 	M(ROLLED_BACK,			ERROR,	"workers keep dying with the new configuration: back to the one before") \
 	M(EXCLUSIVE_UNAVAILABLE,	WARN,	"EPOLLEXCLUSIVE is not in effect: accepting works, but wakes more workers than needed") \
@@ -34,6 +40,7 @@
 	M(LOG_REOPENED,			INFO,	"log files reopened") \
 	M(LOG_WRITE_FAILED,		ERROR,	"log destination cannot be written") \
 	/* worker */ \
+	M(PRIMARY_GONE,			ERROR,	"the primary is gone: finishing what is in flight, then ending") \
 	M(ACCEPT_PAUSED,		WARN,	"accepting is paused") \
 	M(ACCEPT_RESUMED,		INFO,	"accepting again") \
 	M(IMPOSSIBLE_MOVE,		ERROR,	"a state was asked to move where it cannot: a defect of reeve") \
@@ -45,7 +52,13 @@
 	M(FILES_ROOT_MISSING,		WARN,	"the root of a files route cannot be opened: answering 404") \
 	M(FILES_ROOT_BACK,		INFO,	"the root of a files route is there again") \
 	/* upstreams */ \
-	M(UPSTREAM_FAILED,		WARN,	"upstream failed")
+	M(UPSTREAM_FAILED,		WARN,	"upstream failed") \
+	M(UPSTREAM_DOWN,		WARN,	"upstream server is down") \
+	M(UPSTREAM_UP,			INFO,	"upstream server is up") \
+	M(UPSTREAM_EJECTED,		WARN,	"upstream server ejected: it fails too often") \
+	M(UPSTREAM_BACK,		INFO,	"upstream server is back: a request succeeded") \
+	M(UPSTREAM_UNRESOLVED,		WARN,	"upstream server's name does not resolve") \
+	M(UPSTREAM_BREAKER,		DEBUG,	"circuit breaker moves")
 
 #define MESSAGE_ENUM(name, level, text) MSG_##name,
 enum message {

@@ -1,0 +1,117 @@
+/*
+ * agent: the keep-alive sockets of one worker to one address, as Node's http.Agent has them.
+ *
+ *      borrow ──▶ CONNECTING ──▶ BUSY ──▶ give back ──▶ FREE ──▶ borrow …        last in, first out
+ *                     └────────────┴──────────┬───────────┘
+ *                                             ▼
+ *                                           closed          a free socket that says anything (even EOF) is closed at once
+ *
+ * An agent belongs to the worker's world and is shared by every peer with its address, of every site: a reload leaves its
+ * sockets warm. Its limits are those of whoever borrows. It knows no HTTP: its borrower hears of readiness and does the
+ * reading and writing.
+ */
+#ifndef REEVE_UPSTREAM_AGENT_H
+#define REEVE_UPSTREAM_AGENT_H
+
+#include "base/address.h"
+#include "loop/timeout.h"
+#include "net/stream.h"
+#include "upstream/options.h"
+
+struct upstream_world;
+
+/* Where a server is: an internet address, or AF_UNIX and a path. */
+struct agent_address {
+	struct address	address;
+	char		path[108];
+};
+
+enum { AGENT_ADDRESS_TEXT_MAX = 128 };
+
+bool	agent_address_equal(const struct agent_address *a, const struct agent_address *b);
+size_t	agent_address_format(const struct agent_address *address, char to[AGENT_ADDRESS_TEXT_MAX]);
+
+/* A non-blocking socket on its way there: -1 and errno when that fails at once. *is_connected_out: already there. */
+int	agent_address_dial(const struct agent_address *address, bool *is_connected_out);
+
+/* What the borrower of a socket hears, from the loop only, and never after it let the socket go. */
+struct socket_events {
+	void	(*on_connected)(void *owner, int error);	/* 0, or the errno of a connect that failed */
+	void	(*on_readable)(void *owner);
+	void	(*on_writable)(void *owner);
+};
+
+struct agent {
+	struct list_node	 node;		/* in world->agents */
+	struct upstream_world	*world;		/* borrowed: outlives us */
+	struct agent_address	 address;
+	struct list_node	 free;		/* struct agent_socket, the latest used first */
+	struct list_node	 peers;		/* struct peer by agent_node, borrowed: who hears when there is room again */
+	unsigned		 refs;		/* peers */
+	unsigned		 free_count;
+	unsigned		 count;		/* sockets, free ones included */
+	uint64_t		 told_seconds;	/* the last `Keep-Alive: timeout=` of the server; 0: none */
+	uint64_t		 told_ms;	/* how long that lets us keep a free socket */
+	uint64_t		 idle_ms;	/* what idle_class stands for */
+	struct timeout_class	*idle_class;	/* of the sockets freed last; NULL: they are kept */
+};
+
+struct agent_socket {
+	struct watch			 watch;
+	struct timeout			 idle;		/* while it is free */
+	struct list_node		 node;		/* in agent->free */
+	struct later			 later;
+	struct agent			*agent;		/* borrowed: it lives while it has sockets */
+	const struct socket_events	*events;	/* of the borrower; NULL: free or closed */
+	void				*owner;		/* borrowed */
+	struct stream			 stream;	/* owned */
+	uint64_t			 opened_ms;
+	uint64_t			 requests;	/* begun on it */
+	bool				 is_connecting;
+};
+
+enum borrow_result {
+	BORROW_REUSED,		/* a free socket: write now */
+	BORROW_CONNECTED,	/* a new one, connected at once: write now */
+	BORROW_CONNECTING,	/* on_connected will tell */
+	BORROW_FULL,		/* max_sockets are in use */
+	BORROW_FAILED,		/* errno says why */
+};
+
+/* The agent of that address, made when it is the first. The caller has a reference. */
+struct agent	*agent_for(struct upstream_world *world, const struct agent_address *address);
+void		 agent_unref(struct agent *agent);	/* the last one closes the free sockets */
+
+/* Sockets in use. */
+static inline unsigned
+agent_busy(const struct agent *agent)
+{
+	return agent->count - agent->free_count;
+}
+
+static inline bool
+agent_has_room(const struct agent *agent, const struct agent_limits *limits)
+{
+	return agent->free_count > 0 || agent->count < limits->max_sockets;
+}
+
+/*
+ * fresh: not a used one. careful: a free socket is looked at once more (a system call) before it is lent, because what
+ * is sent on it cannot be sent again.
+ */
+enum borrow_result agent_borrow(struct agent *agent, const struct agent_limits *limits, bool fresh, bool careful,
+    const struct socket_events *events, void *owner, struct agent_socket **socket_out);
+
+/* The server's own words on how long it keeps an idle connection (`Keep-Alive: timeout=5`). */
+void		 agent_hear_keep_alive(struct agent *agent, struct span value);
+
+/* After a complete exchange. Kept, or closed when the limits say so. */
+void		 agent_socket_give_back(struct agent_socket *socket, const struct agent_limits *limits);
+void		 agent_socket_close(struct agent_socket *socket);
+
+/* For the busy: whether on_readable and on_writable come. A borrowed socket starts with reads only. */
+void		 agent_socket_want(struct agent_socket *socket, unsigned wants);
+
+void		 agent_close_free(struct agent *agent);
+
+#endif

@@ -1,0 +1,196 @@
+/* A tiny client: connect, write at once, read until the head is complete. Anything else is a bad probe. */
+#include "upstream/probe.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "codec/h1_response.h"
+#include "upstream/health.h"
+#include "upstream/upstream.h"
+#include "upstream/world.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum { HEAD_MAX = 16 * 1024, FIELDS_MAX = 128, REQUEST_MAX = 2048, REASON_MAX = 96 };
+
+struct probe {
+	struct peer	*peer;		/* borrowed: it stops us before it goes */
+	probe_fn	*on_result;
+	struct watch	 watch;
+	struct timeout	 timeout;
+	struct later	 later;
+	struct stream	 stream;	/* owned */
+	bool		 is_connecting;
+	size_t		 len;		/* of head */
+	char		 head[HEAD_MAX];
+};
+
+static void
+probe_free(struct later *later)
+{
+	memory_free(LIST_OWNER(later, struct probe, later));
+}
+
+void
+probe_stop(struct peer *peer)
+{
+	struct probe *probe = peer->probe;
+
+	if (probe == NULL)
+		return;
+	peer->probe = NULL;
+	watch_fini(&probe->watch);
+	timeout_disarm(&probe->timeout);
+	stream_close(&probe->stream);
+	loop_free_later(peer->agent->world->loop, &probe->later, probe_free);
+}
+
+static void
+probe_end(struct probe *probe, bool is_good, const char *reason)
+{
+	struct peer *peer = probe->peer;
+	probe_fn *on_result = probe->on_result;
+
+	probe_stop(peer);
+	on_result(peer, is_good, span_text(reason));
+}
+
+static void
+probe_answered(struct probe *probe, unsigned status)
+{
+	char reason[REASON_MAX];
+
+	snprintf(reason, sizeof(reason), "status %u", status);
+	probe_end(probe, status_ranges_hold(&probe->peer->upstream->options->health.status, status), reason);
+}
+
+static void
+probe_parse(struct probe *probe)
+{
+	static const struct h1_limits limits = { .header_size = HEAD_MAX, .header_count = FIELDS_MAX };
+	struct span bytes = span_make(probe->head, probe->len);
+	struct h1_response_head head = { .why = NULL };
+	enum h1_result result;
+	struct fields fields;
+	struct arena arena;
+	size_t used = 0;
+
+	arena_init(&arena, 4096);
+	do {
+		bytes = span_skip(bytes, used);
+		fields_init(&fields, &arena, NULL, 0);
+		result = h1_response_parse(bytes, HTTP_GET, &limits, &fields, &head, &used);
+	} while (result == H1_OK && head.status < 200);
+	arena_fini(&arena);
+	if (result == H1_OK)
+		probe_answered(probe, head.status);
+	else if (result == H1_BAD)
+		probe_end(probe, false, head.why);
+	else if (probe->len == HEAD_MAX)
+		probe_end(probe, false, "the head is too large");
+}
+
+static void
+probe_read(struct probe *probe)
+{
+	size_t count;
+
+	switch (stream_read(&probe->stream, probe->head + probe->len, HEAD_MAX - probe->len, &count)) {
+	case STREAM_OK:
+		probe->len += count;
+		probe_parse(probe);
+		break;
+	case STREAM_AGAIN:
+		break;
+	case STREAM_END:
+		probe_end(probe, false, "it closed the connection without an answer");
+		break;
+	case STREAM_BROKEN:
+		probe_end(probe, false, strerror(errno));
+		break;
+	}
+}
+
+/* A request this small goes into the buffer of a new socket at once, or something is very wrong. */
+static void
+probe_ask(struct probe *probe)
+{
+	const struct peer *peer = probe->peer;
+	struct span path = peer->upstream->options->health.path;
+	char request[REQUEST_MAX];
+	size_t count;
+	int len = snprintf(request, sizeof(request),
+	    "GET %.*s HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: reeve/" REEVE_VERSION " (health check)\r\nAccept: */*\r\n"
+	    "Connection: close\r\n\r\n", (int)path.len, path.at, (int)peer->server->authority.len,
+	    peer->server->authority.at);
+	const struct iovec piece = { request, (size_t)len };
+
+	if (len >= (int)sizeof(request)) {
+		probe_end(probe, false, "the probe's path is too long");
+		return;
+	}
+	if (stream_write(&probe->stream, &piece, 1, false, &count) != STREAM_OK || count < (size_t)len) {
+		probe_end(probe, false, "the probe cannot be sent");
+		return;
+	}
+	watch_want(&probe->watch, WATCH_READ);
+}
+
+static void
+probe_connected(struct probe *probe)
+{
+	socklen_t size = sizeof(int);
+	int error = 0;
+
+	probe->is_connecting = false;
+	if (getsockopt(probe->stream.fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+		error = errno;
+	if (error != 0)
+		probe_end(probe, false, strerror(error));
+	else
+		probe_ask(probe);
+}
+
+static void
+probe_ready(void *owner, unsigned ready)
+{
+	struct probe *probe = owner;
+
+	(void)ready;
+	if (probe->is_connecting)
+		probe_connected(probe);
+	else
+		probe_read(probe);
+}
+
+static void
+probe_timed_out(void *owner)
+{
+	struct probe *probe = owner;
+
+	probe_end(probe, false, probe->is_connecting ? "no connection in time" : "no answer in time");
+}
+
+void
+probe_start(struct peer *peer, probe_fn *on_result)
+{
+	struct loop *loop = peer->upstream->world->loop;
+	struct probe *probe;
+	bool is_connected;
+	int fd = agent_address_dial(&peer->agent->address, &is_connected);
+
+	if (fd < 0) {
+		on_result(peer, false, span_text(strerror(errno)));
+		return;
+	}
+	probe = memory_zalloc(sizeof(*probe));
+	probe->peer = peer;
+	probe->on_result = on_result;
+	peer->probe = probe;
+	stream_init(&probe->stream, fd);
+	probe->is_connecting = true;
+	watch_init(&probe->watch, loop, fd, probe_ready, probe);
+	watch_want(&probe->watch, WATCH_WRITE);
+	timeout_init(&probe->timeout, probe_timed_out, probe);
+	timeout_arm(&probe->timeout, timeout_class_for(loop, peer->upstream->options->health.timeout));
+}
