@@ -6,6 +6,7 @@
  * right for the rows as they are is tried first. The row in the cell is then compared in words, with the case bit of
  * its letters masked.
  */
+#include "http/field_names.h"
 #include "http/field.h"
 
 #include <assert.h>
