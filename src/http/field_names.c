@@ -30,7 +30,7 @@ static struct row {
 } rows[FIELD_NAME_COUNT];
 
 static uint8_t	cells[CELLS];		/* enum field_name; 0: empty */
-static uint64_t	multiplier = UINT64_C(0x9e3779b97f4a7c15);
+static uint64_t	multiplier = UINT64_C(0x301e076f1bc213c9);
 
 static inline uint64_t
 load_8(const char *at)
@@ -132,7 +132,7 @@ field_names_init(void)
 	for (unsigned id = 1; id < FIELD_NAME_COUNT; id++)
 		row_fill(&rows[id], names[id]);
 	while (!(found = cells_fill()) && ++tries < NAME_TRIES)
-		multiplier = multiplier * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963406);
+		multiplier = (multiplier * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407)) | 1;
 	assert(found);
 	(void)found;
 }
