@@ -1,9 +1,10 @@
 /* The listening socket: how it comes to its name, who is let in, how many. A caller's life is call.c's. */
-#include "control/call.h"
+#include "control/server.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/memory.h"
+#include "control/call.h"
 #include "control/socket.h"
 
 #include <errno.h>

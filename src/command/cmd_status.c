@@ -1,0 +1,287 @@
+/*
+ * The report is JSON (primary/); for people it becomes a few lines and tables. What a table shows is a row here: a title
+ * and the member it comes from. Members that are not there are left empty.
+ */
+#include "command/ask.h"
+
+#include "base/json.h"
+#include "base/units.h"
+#include "command/output.h"
+#include "command/table.h"
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+#define TIMEOUT_MS 5000u
+
+enum shape { AS_TEXT, AS_NUMBER, AS_DURATION, AS_SIZE };
+
+struct column {
+	const char *title;
+	const char *key;
+	enum shape  shape;
+};
+
+static const struct column worker_columns[] = {
+	{ "WORKER", "number", AS_NUMBER },
+	{ "PID", "pid", AS_NUMBER },
+	{ "STATE", "state", AS_TEXT },
+	{ "UP", "uptime_ms", AS_DURATION },
+	{ "RESTARTS", "restarts", AS_NUMBER },
+	{ "CONNECTIONS", "connections", AS_NUMBER },
+	{ "REQUESTS", "requests", AS_NUMBER },
+	{ "PER SECOND", "requests_per_second", AS_TEXT },
+	{ "NOW", "requests_active", AS_NUMBER },
+	{ "UPSTREAM SOCKETS", "upstream_sockets", AS_NUMBER },
+	{ "LAG", "loop_lag_ms", AS_DURATION },
+};
+
+static const struct column upstream_columns[] = {
+	{ "UPSTREAM", "upstream", AS_TEXT }, { "SERVER", "server", AS_TEXT },	{ "STATE", "state", AS_TEXT },
+	{ "SINCE", "since_ms", AS_DURATION }, { "REASON", "reason", AS_TEXT },
+};
+
+/* -- values --------------------------------------------------------------------------------------------------------- */
+
+static void
+value_add(struct json_value value, enum shape shape, struct text *to)
+{
+	uint64_t number;
+
+	if (shape == AS_DURATION && json_number(value, &number))
+		duration_format_short(to, number);
+	else if (shape == AS_SIZE && json_number(value, &number))
+		size_format_short(to, number);
+	else if (value.kind == JSON_STRING)
+		json_string_add(value, to);
+	else if (value.kind != JSON_NULL)
+		text_add(to, value.raw);
+}
+
+/* Nothing when it is not there. */
+static void
+member_add(struct json_value object, const char *key, enum shape shape, struct text *to)
+{
+	struct json_value value;
+
+	if (json_get(object, key, &value))
+		value_add(value, shape, to);
+}
+
+static uint64_t
+number_of(struct json_value object, const char *key)
+{
+	struct json_value value;
+	uint64_t	  number = 0;
+
+	if (json_get(object, key, &value))
+		json_number(value, &number);
+	return number;
+}
+
+/* -- tables --------------------------------------------------------------------------------------------------------- */
+
+static void
+rows_add(struct json_value list, const struct column *columns, size_t count, struct table *table)
+{
+	struct json_walk  walk = json_walk(list);
+	struct json_value row;
+	struct span	  key;
+	struct text	  cell = { 0 };
+
+	while (json_next(&walk, &key, &row)) {
+		for (size_t i = 0; i < count; i++) {
+			text_clear(&cell);
+			member_add(row, columns[i].key, columns[i].shape, &cell);
+			table_add(table, text_span(&cell));
+		}
+	}
+	text_fini(&cell);
+}
+
+static void
+list_print(struct json_value status, const char *key, const struct column *columns, size_t count, struct text *to)
+{
+	struct table_column titles[TABLE_COLUMNS_MAX];
+	struct json_value   list;
+	struct table	    table;
+
+	if (!json_get(status, key, &list) || json_count(list) == 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		titles[i] = (struct table_column){ columns[i].title, columns[i].shape != AS_TEXT };
+	table_init(&table, titles, count);
+	rows_add(list, columns, count, &table);
+	text_add_byte(to, '\n');
+	table_print(&table, to);
+	table_fini(&table);
+}
+
+/* -- the lines above ------------------------------------------------------------------------------------------------ */
+
+static void
+line_begin(struct text *to, const char *title)
+{
+	text_format(to, "%-14s", title);
+}
+
+static void
+head_print(struct json_value status, struct text *to)
+{
+	line_begin(to, "reeve");
+	member_add(status, "version", AS_TEXT, to);
+	text_add_text(to, ", pid ");
+	member_add(status, "pid", AS_TEXT, to);
+	text_add_text(to, ", ");
+	member_add(status, "state", AS_TEXT, to);
+	text_add_text(to, ", up ");
+	member_add(status, "uptime_ms", AS_DURATION, to);
+	text_add_byte(to, '\n');
+	line_begin(to, "configuration");
+	member_add(status, "config", AS_TEXT, to);
+	text_add_text(to, ", generation ");
+	member_add(status, "generation", AS_TEXT, to);
+	text_add_byte(to, '\n');
+}
+
+static void
+listeners_print(struct json_value status, struct text *to)
+{
+	struct json_value list, listener;
+	struct json_walk  walk;
+	struct span	  key;
+	const char	 *separator = "";
+
+	if (!json_get(status, "listeners", &list))
+		return;
+	line_begin(to, "listening");
+	walk = json_walk(list);
+	while (json_next(&walk, &key, &listener)) {
+		text_add_text(to, separator);
+		if (listener.kind == JSON_OBJECT)
+			member_add(listener, "address", AS_TEXT, to);
+		else
+			value_add(listener, AS_TEXT, to);
+		separator = ", ";
+	}
+	text_add_byte(to, '\n');
+}
+
+/* What all workers together have in this member. */
+static uint64_t
+workers_sum(struct json_value status, const char *key)
+{
+	struct json_value list, worker;
+	struct json_walk  walk;
+	struct span	  ignored;
+	uint64_t	  sum = 0;
+
+	if (!json_get(status, "workers", &list))
+		return 0;
+	walk = json_walk(list);
+	while (json_next(&walk, &ignored, &worker))
+		sum += number_of(worker, key);
+	return sum;
+}
+
+static void
+requests_print(struct json_value status, struct json_value totals, struct text *to)
+{
+	line_begin(to, "requests");
+	member_add(status, "requests_per_second", AS_TEXT, to);
+	text_format(to, " per second, %llu now, ", (unsigned long long)workers_sum(status, "requests_active"));
+	member_add(totals, "requests", AS_NUMBER, to);
+	text_add_text(to, " in all\n");
+	line_begin(to, "connections");
+	text_format(to, "%llu open, ", (unsigned long long)workers_sum(status, "connections"));
+	member_add(totals, "connections_accepted", AS_NUMBER, to);
+	text_add_text(to, " accepted\n");
+}
+
+static void
+responses_print(struct json_value totals, struct text *to)
+{
+	static const struct {
+		const char *label;
+		const char *key;
+	} classes[] = {
+		{ "2xx ", "responses_2xx" },  { "3xx ", "responses_3xx" }, { "4xx ", "responses_4xx" },
+		{ "5xx ", "responses_5xx" }, { "cut off ", "aborted" },
+	};
+
+	line_begin(to, "responses");
+	for (size_t i = 0; i < COUNT(classes); i++) {
+		text_format(to, "%s%s", i ? ", " : "", classes[i].label);
+		member_add(totals, classes[i].key, AS_NUMBER, to);
+	}
+	text_add_byte(to, '\n');
+	line_begin(to, "content");
+	member_add(totals, "bytes_in", AS_SIZE, to);
+	text_add_text(to, " in, ");
+	member_add(totals, "bytes_out", AS_SIZE, to);
+	text_add_text(to, " out\n");
+}
+
+static void
+upstreams_print(struct json_value totals, struct text *to)
+{
+	if (number_of(totals, "upstream_requests") == 0)
+		return;
+	line_begin(to, "upstreams");
+	member_add(totals, "upstream_requests", AS_NUMBER, to);
+	text_add_text(to, " tries, ");
+	member_add(totals, "upstream_failures", AS_NUMBER, to);
+	text_add_text(to, " failed, ");
+	member_add(totals, "retries", AS_NUMBER, to);
+	text_add_text(to, " retries, ");
+	member_add(totals, "upstream_reuses", AS_NUMBER, to);
+	text_add_text(to, " on a kept socket\n");
+}
+
+static void
+status_print(struct json_value status, struct text *to)
+{
+	struct json_value totals;
+
+	head_print(status, to);
+	listeners_print(status, to);
+	if (json_get(status, "totals", &totals)) {
+		requests_print(status, totals, to);
+		responses_print(totals, to);
+		upstreams_print(totals, to);
+	}
+	list_print(status, "workers", worker_columns, COUNT(worker_columns), to);
+	list_print(status, "upstreams", upstream_columns, COUNT(upstream_columns), to);
+}
+
+static int
+for_people(const struct text *answer)
+{
+	struct json_value status;
+	struct text	  text = { 0 };
+	int		  code;
+
+	if (!json_parse(text_span(answer), &status) || status.kind != JSON_OBJECT)
+		return output_fail("the answer of the running reeve is no JSON");
+	status_print(status, &text);
+	code = output_print(text_span(&text)) ? COMMAND_DONE : COMMAND_FAILED;
+	text_fini(&text);
+	return code;
+}
+
+int
+cmd_status(const struct command_line *line)
+{
+	const struct question question = { .verb = "status", .what = "asking", .timeout_ms = TIMEOUT_MS };
+	struct text	      answer = { 0 };
+	int		      code;
+
+	if (ask(line, &question, &answer, &code)) {
+		if (command_line_has(line, FLAG_JSON)) {
+			text_add_byte(&answer, '\n');
+			code = output_print(text_span(&answer)) ? COMMAND_DONE : COMMAND_FAILED;
+		} else {
+			code = for_people(&answer);
+		}
+	}
+	text_fini(&answer);
+	return code;
+}

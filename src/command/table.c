@@ -1,0 +1,80 @@
+#include "command/table.h"
+
+#include <assert.h>
+
+#define GAP 2
+
+void
+table_init(struct table *table, const struct table_column *columns, size_t column_count)
+{
+	assert(column_count > 0 && column_count <= TABLE_COLUMNS_MAX);
+	*table = (struct table){ .columns = columns, .column_count = column_count };
+	for (size_t i = 0; i < column_count; i++)
+		table->widths[i] = strlen(columns[i].title);
+}
+
+void
+table_fini(struct table *table)
+{
+	text_fini(&table->cells);
+}
+
+/* Characters of UTF-8, not bytes. */
+static size_t
+width_of(struct span cell)
+{
+	size_t width = 0;
+
+	for (size_t i = 0; i < cell.len; i++)
+		width += ((unsigned char)cell.at[i] & 0xc0) != 0x80;
+	return width;
+}
+
+void
+table_add(struct table *table, struct span cell)
+{
+	size_t column = table->cell_count++ % table->column_count;
+	size_t width = width_of(cell);
+
+	for (size_t i = 0; i < cell.len; i++) {
+		unsigned char byte = (unsigned char)cell.at[i];
+
+		text_add_byte(&table->cells, byte < 0x20 || byte == 0x7f ? '?' : (char)byte);
+	}
+	text_add_byte(&table->cells, '\n');
+	if (width > table->widths[column])
+		table->widths[column] = width;
+}
+
+static void
+spaces_add(struct text *to, size_t count)
+{
+	text_format(to, "%*s", (int)count, "");
+}
+
+/* The last column needs no spaces behind it. */
+static void
+cell_print(const struct table *table, size_t column, struct span cell, struct text *to)
+{
+	size_t free_width = table->widths[column] - width_of(cell);
+	bool   is_last = column + 1 == table->column_count;
+
+	if (table->columns[column].is_number)
+		spaces_add(to, free_width);
+	text_add(to, cell);
+	if (is_last)
+		text_add_byte(to, '\n');
+	else
+		spaces_add(to, GAP + (table->columns[column].is_number ? 0 : free_width));
+}
+
+void
+table_print(const struct table *table, struct text *to)
+{
+	struct span rest = text_span(&table->cells), cell;
+
+	for (size_t i = 0; i < table->column_count; i++)
+		cell_print(table, i, span_text(table->columns[i].title), to);
+	for (size_t i = 0; i < table->cell_count && span_cut(&rest, '\n', &cell); i++)
+		cell_print(table, i % table->column_count, cell, to);
+}

@@ -1,0 +1,31 @@
+/*
+ * table: rows of short texts in columns that line up, for people at a terminal.
+ */
+#ifndef REEVE_COMMAND_TABLE_H
+#define REEVE_COMMAND_TABLE_H
+
+#include "base/text.h"
+
+enum { TABLE_COLUMNS_MAX = 12 };
+
+struct table_column {
+	const char	*title;
+	bool		 is_number;	/* stands at the right */
+};
+
+struct table {
+	const struct table_column	*columns;	/* borrowed */
+	size_t				 column_count;
+	size_t				 widths[TABLE_COLUMNS_MAX];	/* in characters */
+	struct text			 cells;		/* each ended by a newline */
+	size_t				 cell_count;
+};
+
+void	table_init(struct table *table, const struct table_column *columns, size_t column_count);
+void	table_fini(struct table *table);
+
+/* The next cell, row by row. Control characters become '?'. */
+void	table_add(struct table *table, struct span cell);
+void	table_print(const struct table *table, struct text *to);	/* the titles, then the rows */
+
+#endif
