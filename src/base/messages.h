@@ -17,6 +17,8 @@
 	M(LISTENING,			INFO,	"listening") \
 	M(STOPPING,			INFO,	"stopping: finishing what is in flight") \
 	M(STOPPED,			INFO,	"stopped") \
+	M(RELOADING,			DEBUG,	"reading the configuration anew") \
+	M(RELOAD_PARTLY,		ERROR,	"configuration reloaded, but a part of it is not in effect") \
 	M(RELOADED,			INFO,	"configuration reloaded") \
 	M(RELOAD_FAILED,		ERROR,	"configuration not reloaded: the old one stays in use") \
 	M(CONFIG_WARNING,		WARN,	"configuration warning") \

@@ -13,6 +13,9 @@
 
 enum { BUNDLE_PARTS_MAX = 8 };
 
+/* The parts of an accepted configuration (IPC_TRIAL_ACCEPTED, IPC_PREPARE). */
+enum { BUNDLE_ORDERS, BUNDLE_CONF, BUNDLE_WARNINGS };	/* primary/orders.h; conf_pack(); a line each */
+
 struct bundle {
 	void		*mapping;	/* owned */
 	size_t		 size;

@@ -9,7 +9,7 @@
 
 #define IPC_MESSAGES(M) \
 	/* trial → primary: its only message, then it exits */ \
-	M(TRIAL_ACCEPTED,	"the configuration is good. No payload. fd: bundle (primary/orders.h says its parts)") \
+	M(TRIAL_ACCEPTED,	"the configuration is good. No payload. fd: bundle (bundle.h names its parts)") \
 	M(TRIAL_REFUSED,	"the configuration is bad. No payload. fd: bundle of one part, the problems, a line each") \
 	/* primary → worker */ \
 	M(LISTENERS,		"sockets for the PREPARE that follows: number id, for each; fds: one for each") \

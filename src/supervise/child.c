@@ -139,8 +139,8 @@ wait_a_little(struct child *child)
 {
 	uint64_t delay_ms = backoff_next(&child->backoff, healthy_ms(child));
 
-	tell_end(child, delay_ms);
 	timer_arm(&child->timer, delay_ms);
+	tell_end(child, delay_ms);
 }
 
 static void
@@ -330,6 +330,15 @@ void
 child_kill(struct child *child)
 {
 	child_hear(child, EV_KILL);
+}
+
+void
+child_hurry(struct child *child)
+{
+	if (child->state != CHILD_WAITING)
+		return;
+	child->backoff.next_ms = 0;
+	timer_arm(&child->timer, 0);
 }
 
 pid_t

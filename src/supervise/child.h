@@ -75,6 +75,7 @@ void	child_start(struct child *child);	/* IDLE or DEAD */
 void	child_ready(struct child *child);	/* it said so */
 void	child_hung(struct child *child);	/* SIGABRT for a report, then SIGKILL; it comes back */
 void	child_stop(struct child *child, uint64_t timeout_ms);	/* asks; SIGKILL when it takes longer. Again: the new limit */
+void	child_hurry(struct child *child);	/* what made it die is mended: does not wait any longer for its next start */
 void	child_kill(struct child *child);	/* SIGKILL; it does not come back */
 
 pid_t		 child_pid(const struct child *child);		/* 0: no process now */

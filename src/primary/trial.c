@@ -1,0 +1,257 @@
+/* Above: the child's whole life, without a loop. Below: the primary's side, which waits for one message or an end. */
+#include "primary/trial.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/title.h"
+#include "ipc/bundle.h"
+#include "ipc/channel.h"
+#include "primary/orders.h"
+#include "site/site.h"
+#include "supervise/child.h"
+#include "supervise/process.h"
+#include "worker/crash.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define LIMIT_MS 30000
+
+struct trial {
+	struct loop    *loop;
+	const char     *config_path; /* borrowed */
+	trial_fn       *on_outcome;
+	void	       *owner; /* borrowed */
+	struct child	child;
+	struct channel *channel;
+	int		fds[2];	   /* of the channel, before the fork */
+	int		bundle_fd; /* owned; -1: it has not said anything */
+	bool		is_accepted;
+	bool		is_silent; /* nobody wants to be told */
+	struct timer	limit;
+	struct later	later; /* frees */
+};
+
+/* -- the child ------------------------------------------------------------------------------------------------------ */
+
+static bool
+trial_say(int fd, enum ipc_type type, const struct span *parts, unsigned count)
+{
+	struct err err = { "" };
+	int	   bundle_fd = bundle_create(parts, count, &err);
+	bool	   is_said = bundle_fd >= 0 && channel_send_now(fd, type, (struct span){ 0 }, &bundle_fd, 1);
+
+	fd_close(&bundle_fd);
+	return is_said;
+}
+
+static bool
+trial_accept(int fd, struct site *site, struct conf_problems *problems, const struct text *orders)
+{
+	struct text conf = { 0 }, warnings = { 0 };
+	bool	    is_said;
+
+	conf_pack(site_conf(site), &conf);
+	conf_problems_format(problems, &warnings);
+	is_said = trial_say(fd, IPC_TRIAL_ACCEPTED,
+	    (const struct span[]){
+		[BUNDLE_ORDERS] = text_span(orders),
+		[BUNDLE_CONF] = text_span(&conf),
+		[BUNDLE_WARNINGS] = text_span(&warnings),
+	    },
+	    3);
+	text_fini(&conf);
+	text_fini(&warnings);
+	return is_said;
+}
+
+static bool
+trial_refuse(int fd, struct conf_problems *problems)
+{
+	struct text lines = { 0 };
+	struct span part;
+	bool	    is_said;
+
+	conf_problems_sort(problems);
+	conf_problems_format(problems, &lines);
+	part = text_span(&lines);
+	is_said = trial_say(fd, IPC_TRIAL_REFUSED, &part, 1);
+	text_fini(&lines);
+	return is_said;
+}
+
+static bool
+trial_run(int fd, const char *config_path)
+{
+	struct conf_problems problems;
+	struct text	     orders = { 0 };
+	struct conf	    *conf;
+	struct site	    *site;
+	bool		     is_said;
+
+	conf_problems_init(&problems);
+	conf = conf_load(config_path, &problems);
+	site = conf == NULL ? NULL : site_build(conf, NULL, &problems);
+	if (site != NULL && orders_make(site, &problems, &orders))
+		is_said = trial_accept(fd, site, &problems, &orders);
+	else
+		is_said = trial_refuse(fd, &problems);
+	text_fini(&orders);
+	site_unref(site);
+	conf_problems_fini(&problems);
+	return is_said;
+}
+
+static void __attribute__((noreturn))
+trial_main(int fd, const char *config_path)
+{
+	signal(SIGPIPE, SIG_IGN);
+	log_to(NULL, NULL);
+	crash_report_to(STDERR_FILENO, "trial");
+	process_close_others(&fd, 1);
+	title_set("reeve: trial");
+	exit(trial_run(fd, config_path) ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+/* -- the primary's side --------------------------------------------------------------------------------------------- */
+
+static void
+trial_message(void *owner, struct ipc_message *message)
+{
+	struct trial *trial = owner;
+
+	fd_close(&trial->bundle_fd);
+	trial->is_accepted = message->type == IPC_TRIAL_ACCEPTED;
+	trial->bundle_fd = ipc_take_fd(message, 0);
+}
+
+static void
+trial_closed(void *owner)
+{
+	(void)owner; /* its end is told by child_end */
+}
+
+static const struct channel_events trial_events = { trial_message, trial_closed };
+
+static pid_t
+trial_fork(void *owner, struct err *err)
+{
+	struct trial *trial = owner;
+	pid_t	      pid = process_fork(err);
+
+	if (pid == 0)
+		trial_main(trial->fds[1], trial->config_path);
+	return pid;
+}
+
+static void
+trial_free(struct later *later)
+{
+	struct trial *trial = LIST_OWNER(later, struct trial, later);
+
+	child_fini(&trial->child);
+	memory_free(trial);
+}
+
+static void
+trial_put_away(struct trial *trial)
+{
+	fd_close(&trial->bundle_fd);
+	timer_fini(&trial->limit);
+	channel_close(trial->channel);
+	trial->channel = NULL;
+	loop_free_later(trial->loop, &trial->later, trial_free);
+}
+
+/* The bundle's message decides; without one, how the child ended does. */
+static void
+trial_tell(struct trial *trial, const struct child_end *end)
+{
+	struct trial_outcome outcome = { .is_accepted = trial->is_accepted, .bundle_fd = trial->bundle_fd };
+	struct bundle	     bundle = { 0 };
+	struct err	     err = { "" };
+	struct text	     lines = { 0 };
+
+	if (trial->bundle_fd >= 0 && bundle_map(trial->bundle_fd, &bundle, &err)) {
+		outcome.lines = bundle.parts[trial->is_accepted ? BUNDLE_WARNINGS : 0];
+	} else {
+		outcome.is_accepted = false;
+		if (timer_is_armed(&trial->limit) || end->how.signal != SIGKILL)
+			text_format(&lines, "%s: the process that reads the configuration ended without an answer (%s %d)\n",
+			    trial->config_path, end->how.signal != 0 ? "signal" : "exit code",
+			    end->how.signal != 0 ? end->how.signal : end->how.exit_code);
+		else
+			text_format(&lines, "%s: reading the configuration took longer than %d s\n", trial->config_path,
+			    LIMIT_MS / 1000);
+		outcome.lines = text_span(&lines);
+	}
+	trial->on_outcome(trial->owner, &outcome);
+	fd_close(&outcome.bundle_fd);
+	bundle_unmap(&bundle);
+	text_fini(&lines);
+}
+
+static void
+trial_ended(void *owner, const struct child_end *end)
+{
+	struct trial *trial = owner;
+
+	if (end->pid > 0)
+		channel_hear_rest(trial->channel);
+	if (!trial->is_silent)
+		trial_tell(trial, end);
+	trial->bundle_fd = -1;
+	trial_put_away(trial);
+}
+
+static const struct child_kind trial_kind = {
+	.name = "trial",
+	.starts_once = true,
+	.start = trial_fork,
+	.on_end = trial_ended,
+};
+
+static void
+trial_late(void *owner)
+{
+	child_kill(&((struct trial *)owner)->child);
+}
+
+struct trial *
+trial_start(struct loop *loop, struct family *family, const char *config_path, trial_fn *on_outcome, void *owner,
+    struct err *err)
+{
+	struct trial *trial;
+	int	      fds[2];
+
+	if (!channel_pair(fds, err))
+		return NULL;
+	trial = memory_zalloc(sizeof(*trial));
+	*trial = (struct trial){ .loop = loop, .config_path = config_path, .on_outcome = on_outcome, .owner = owner,
+		.fds = { fds[0], fds[1] }, .bundle_fd = -1 };
+	trial->channel = channel_open(loop, fds[0], &trial_events, trial);
+	timer_init(&trial->limit, loop, trial_late, trial);
+	timer_arm(&trial->limit, LIMIT_MS);
+	child_init(&trial->child, &trial_kind, loop, family, trial);
+	trial->is_silent = true; /* that it cannot even begin is told by the return value */
+	child_start(&trial->child);
+	trial->is_silent = false;
+	fd_close(&trial->fds[1]);
+	if (child_is_alive(&trial->child))
+		return trial;
+	err_set(err, "no child process for reading the configuration can be started");
+	return NULL;
+}
+
+void
+trial_cancel(struct trial *trial)
+{
+	if (trial == NULL)
+		return;
+	if (child_is_alive(&trial->child))
+		kill(child_pid(&trial->child), SIGKILL);
+	child_fini(&trial->child);
+	trial_put_away(trial);
+}
