@@ -5,6 +5,8 @@
 
 #include <arpa/inet.h>
 
+enum { V4_MAPPED_BITS = 96 };	/* of ::ffff:a.b.c.d, before the IPv4 address */
+
 bool
 address_is_set(const struct address *address)
 {
@@ -124,36 +126,26 @@ address_format(const struct address *address, char to[ADDRESS_TEXT_MAX])
 bool
 address_parse_host(struct span host, uint16_t port, struct address *address_out)
 {
+	bool bracketed = host.len >= 2 && host.at[0] == '[' && host.at[host.len - 1] == ']';
 	char text[INET6_ADDRSTRLEN];
+	struct sockaddr_in in4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 
 	memset(address_out, 0, sizeof(*address_out));
-	if (host.len >= 2 && host.at[0] == '[' && host.at[host.len - 1] == ']')
+	if (bracketed)
 		host = span_make(host.at + 1, host.len - 2);
 	if (host.len == 0 || host.len >= sizeof(text) || memchr(host.at, '\0', host.len))
 		return false;
 	memcpy(text, host.at, host.len);
 	text[host.len] = '\0';
-	if (inet_pton(AF_INET, text, &address_out->in4.sin_addr) == 1) {
-		address_out->in4.sin_family = AF_INET;
-		address_out->in4.sin_port = htons(port);
-		return true;
-	}
-	if (inet_pton(AF_INET6, text, &address_out->in6.sin6_addr) == 1) {
-		address_out->in6.sin6_family = AF_INET6;
-		address_out->in6.sin6_port = htons(port);
-		return true;
-	}
-	memset(address_out, 0, sizeof(*address_out));
-	return false;
+	if (inet_pton(AF_INET6, text, &in6.sin6_addr) == 1)
+		address_from_sockaddr(address_out, (const struct sockaddr *)&in6);
+	else if (!bracketed && inet_pton(AF_INET, text, &in4.sin_addr) == 1)
+		address_out->in4 = in4;
+	return address_is_set(address_out);
 }
 
 /* -- networks ------------------------------------------------------------------------------------------------------- */
-
-static unsigned
-family_bits(uint8_t family)
-{
-	return family == AF_INET ? 32 : family == AF_INET6 ? 128 : 0;
-}
 
 static const uint8_t *
 address_bytes(const struct address *address)
@@ -166,22 +158,28 @@ bool
 network_parse(struct span cidr, struct network *network_out)
 {
 	size_t slash = span_find(cidr, '/');
+	struct span host = span_first(cidr, slash);
+	unsigned bits = span_find(host, ':') < host.len ? 128 : 32;
 	struct address address;
-	uint64_t prefix;
+	uint64_t prefix = bits;
 
 	memset(network_out, 0, sizeof(*network_out));
 	if (span_is(cidr, "unix")) {
 		network_out->family = AF_UNIX;
 		return true;
 	}
-	if (!address_parse_host(span_first(cidr, slash), 0, &address))
+	if (!address_parse_host(host, 0, &address) ||
+	    (slash < cidr.len && !span_to_number(span_skip(cidr, slash + 1), bits, &prefix)))
 		return false;
+	if (bits == 128 && address.any.sa_family == AF_INET) {		/* "::ffff:10.0.0.0/104" */
+		if (prefix < V4_MAPPED_BITS)
+			return false;
+		bits = 32;
+		prefix -= V4_MAPPED_BITS;
+	}
 	network_out->family = (uint8_t)address.any.sa_family;
-	prefix = family_bits(network_out->family);
-	if (slash < cidr.len && !span_to_number(span_skip(cidr, slash + 1), prefix, &prefix))
-		return false;
 	network_out->prefix = (uint8_t)prefix;
-	memcpy(network_out->bytes, address_bytes(&address), family_bits(network_out->family) / 8);
+	memcpy(network_out->bytes, address_bytes(&address), bits / 8);
 	return true;
 }
 

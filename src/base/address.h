@@ -34,7 +34,7 @@ socklen_t	address_length(const struct address *address);		/* for connect(2) and 
 size_t		address_format_host(const struct address *address, char to[ADDRESS_TEXT_MAX]);
 size_t		address_format(const struct address *address, char to[ADDRESS_TEXT_MAX]);	/* "[::1]:80" */
 
-/* A numeric host, no port (port_out stays as given by `port`). Accepts "::1" and "[::1]". */
+/* A numeric host; the port is given apart. Accepts "::1" and "[::1]"; v4-mapped becomes v4. False leaves it unset. */
 bool		address_parse_host(struct span host, uint16_t port, struct address *address_out);
 
 /* -- networks ------------------------------------------------------------------------------------------------------- */

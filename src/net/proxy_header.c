@@ -5,18 +5,30 @@
 
 #include <arpa/inet.h>
 
-enum { V1_MAX = 107, V2_HEAD = 16, V2_CONTENT_MAX = 2048 };
+enum { V1_MAX = 107, V2_HEAD = 16, V2_CONTENT_MAX = 2048, V2_DATAGRAM = 2 };
+enum { V2_UNSPECIFIED, V2_INET, V2_INET6, V2_UNIX };
+
+static const size_t v2_lengths[] = { [V2_UNSPECIFIED] = 0, [V2_INET] = 12, [V2_INET6] = 36, [V2_UNIX] = 216 };
 
 static const char v2_signature[12] = "\r\n\r\n\0\r\nQUIT\n";
 static const struct span v1_start = SPAN("PROXY ");
+
+/* The family says how it is written: a v4-mapped address is TCP6. */
+static bool
+v1_address_parse(struct span family, struct span from, uint16_t port, struct address *address_out)
+{
+	bool has_colon = span_find(from, ':') < from.len, has_bracket = span_find(from, '[') < from.len;
+
+	return span_is(family, has_colon ? "TCP6" : "TCP4") && !has_bracket && address_parse_host(from, port, address_out);
+}
 
 /* "TCP4 1.2.3.4 5.6.7.8 1234 80"; "UNKNOWN …" leaves the source unset. */
 static bool
 v1_line_parse(struct span line, struct address *source_out)
 {
-	struct span family, from, to, from_port, to_port;
-	struct address to_address;
-	uint64_t port, other_port;
+	struct span family, from, to, from_port;
+	struct address own;
+	uint64_t port, own_port;
 
 	if (!span_cut(&line, ' ', &family))
 		return false;
@@ -24,13 +36,10 @@ v1_line_parse(struct span line, struct address *source_out)
 		return true;
 	if (!span_cut(&line, ' ', &from) || !span_cut(&line, ' ', &to) || !span_cut(&line, ' ', &from_port))
 		return false;
-	to_port = line;
-	if (!span_to_number(from_port, 65535, &port) || !span_to_number(to_port, 65535, &other_port))
+	if (!span_to_number(from_port, UINT16_MAX, &port) || !span_to_number(line, UINT16_MAX, &own_port))
 		return false;
-	if (!address_parse_host(from, (uint16_t)port, source_out) || !address_parse_host(to, 0, &to_address))
-		return false;
-	return source_out->any.sa_family == to_address.any.sa_family &&
-	    (span_is(family, "TCP4") || span_is(family, "TCP6"));
+	return v1_address_parse(family, to, (uint16_t)own_port, &own) &&
+	    v1_address_parse(family, from, (uint16_t)port, source_out);
 }
 
 static enum proxy_header_result
@@ -48,20 +57,37 @@ v1_parse(struct span bytes, struct address *source_out, size_t *used_out)
 }
 
 static void
-v2_source(const unsigned char *content, uint8_t family, struct address *source_out)
+v2_source_v4(const unsigned char *content, struct address *source_out)
 {
 	memset(source_out, 0, sizeof(*source_out));
-	if (family == AF_INET) {
-		source_out->in4.sin_family = AF_INET;
-		memcpy(&source_out->in4.sin_addr, content, 4);
-		memcpy(&source_out->in4.sin_port, content + 8, 2);
-	} else {
-		struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+	source_out->in4.sin_family = AF_INET;
+	memcpy(&source_out->in4.sin_addr, content, 4);
+	memcpy(&source_out->in4.sin_port, content + 8, 2);
+}
 
-		memcpy(&in6.sin6_addr, content, 16);
-		memcpy(&in6.sin6_port, content + 32, 2);
-		address_from_sockaddr(source_out, (const struct sockaddr *)(const void *)&in6);
-	}
+static void
+v2_source_v6(const unsigned char *content, struct address *source_out)
+{
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+
+	memcpy(&in6.sin6_addr, content, 16);
+	memcpy(&in6.sin6_port, content + 32, 2);
+	address_from_sockaddr(source_out, (const struct sockaddr *)(const void *)&in6);
+}
+
+/* kind: the address family and the transport; those that the protocol does not know are refused. */
+static bool
+v2_source(const unsigned char *content, size_t length, unsigned kind, struct address *source_out)
+{
+	unsigned family = kind >> 4;
+
+	if (family > V2_UNIX || (kind & 15) > V2_DATAGRAM || length < v2_lengths[family])
+		return false;
+	if (family == V2_INET)
+		v2_source_v4(content, source_out);
+	else if (family == V2_INET6)
+		v2_source_v6(content, source_out);
+	return true;
 }
 
 static enum proxy_header_result
@@ -80,21 +106,7 @@ v2_parse(struct span bytes, struct address *source_out, size_t *used_out)
 	*used_out = V2_HEAD + length;
 	if ((at[12] & 15) == 0)
 		return PROXY_HEADER_OK;		/* LOCAL: the proxy's own health check */
-	switch (at[13] >> 4) {
-	case 1:
-		if (length < 12)
-			return PROXY_HEADER_BAD;
-		v2_source(at + V2_HEAD, AF_INET, source_out);
-		break;
-	case 2:
-		if (length < 36)
-			return PROXY_HEADER_BAD;
-		v2_source(at + V2_HEAD, AF_INET6, source_out);
-		break;
-	default:
-		break;
-	}
-	return PROXY_HEADER_OK;
+	return v2_source(at + V2_HEAD, length, at[13], source_out) ? PROXY_HEADER_OK : PROXY_HEADER_BAD;
 }
 
 enum proxy_header_result
