@@ -21,7 +21,7 @@ struct column {
 };
 
 static const struct column worker_columns[] = {
-	{ "WORKER", "number", AS_NUMBER },
+	{ "WORKER", "slot", AS_NUMBER },
 	{ "PID", "pid", AS_NUMBER },
 	{ "STATE", "state", AS_TEXT },
 	{ "UP", "uptime_ms", AS_DURATION },
@@ -32,6 +32,7 @@ static const struct column worker_columns[] = {
 	{ "NOW", "requests_active", AS_NUMBER },
 	{ "UPSTREAM SOCKETS", "upstream_sockets", AS_NUMBER },
 	{ "LAG", "loop_lag_ms", AS_DURATION },
+	{ "MEMORY", "rss_bytes", AS_SIZE },
 };
 
 static const struct column upstream_columns[] = {
@@ -123,6 +124,28 @@ line_begin(struct text *to, const char *title)
 	text_format(to, "%-14s", title);
 }
 
+/* Only when there was one. Of its message the first line: `reeve reload` tells all. */
+static void
+reload_print(struct json_value status, struct text *to)
+{
+	struct json_value reload, at;
+	struct text	  message = { 0 };
+
+	if (!json_get(status, "reload", &reload) || !json_get(reload, "at", &at) || at.kind != JSON_STRING)
+		return;
+	line_begin(to, "last reload");
+	member_add(reload, "result", AS_TEXT, to);
+	text_add_text(to, ", ");
+	value_add(at, AS_TEXT, to);
+	member_add(reload, "message", AS_TEXT, &message);
+	if (message.len > 0) {
+		text_add_text(to, ": ");
+		text_add(to, span_first(text_span(&message), span_find(text_span(&message), '\n')));
+	}
+	text_add_byte(to, '\n');
+	text_fini(&message);
+}
+
 static void
 head_print(struct json_value status, struct text *to)
 {
@@ -140,6 +163,7 @@ head_print(struct json_value status, struct text *to)
 	text_add_text(to, ", generation ");
 	member_add(status, "generation", AS_TEXT, to);
 	text_add_byte(to, '\n');
+	reload_print(status, to);
 }
 
 static void
@@ -237,6 +261,16 @@ upstreams_print(struct json_value totals, struct text *to)
 }
 
 static void
+log_print(struct json_value totals, struct text *to)
+{
+	if (number_of(totals, "log_dropped") == 0)
+		return;
+	line_begin(to, "log");
+	member_add(totals, "log_dropped", AS_NUMBER, to);
+	text_add_text(to, " lines dropped by workers\n");
+}
+
+static void
 status_print(struct json_value status, struct text *to)
 {
 	struct json_value totals;
@@ -247,6 +281,7 @@ status_print(struct json_value status, struct text *to)
 		requests_print(status, totals, to);
 		responses_print(totals, to);
 		upstreams_print(totals, to);
+		log_print(totals, to);
 	}
 	list_print(status, "workers", worker_columns, COUNT(worker_columns), to);
 	list_print(status, "upstreams", upstream_columns, COUNT(upstream_columns), to);

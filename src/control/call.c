@@ -80,7 +80,7 @@ call_hang_up(struct control_call *call)
 }
 
 void
-call_end(struct control_call *call)
+control_call_end(struct control_call *call)
 {
 	if (call->state == CALL_GONE)
 		return;
@@ -98,7 +98,7 @@ call_lose_caller(struct control_call *call)
 	if (call->state == CALL_WAITING)
 		call_hang_up(call);
 	else
-		call_end(call);
+		control_call_end(call);
 }
 
 /* -- answers -------------------------------------------------------------------------------------------------------- */
@@ -118,7 +118,7 @@ answer_send(struct control_call *call)
 }
 
 void
-call_send_waiting(struct control_call *call)
+control_call_send(struct control_call *call)
 {
 	if (call->fd >= 0)
 		answer_send(call);
@@ -135,7 +135,7 @@ call_send(struct control_call *call)
 	}
 	is_sent = call->sent == call->answer.len;
 	if (call->state == CALL_ANSWERED && is_sent)
-		call_end(call);
+		control_call_end(call);
 	else
 		watch_want(&call->watch, (call->is_deaf ? WATCH_NOTHING : WATCH_READ) | (is_sent ? WATCH_NOTHING : WATCH_WRITE));
 }
@@ -156,7 +156,7 @@ control_reply(struct control_call *call, bool ok, struct span text)
 	assert(call->state == CALL_WAITING);
 	call->state = CALL_ANSWERED;
 	if (call->fd < 0) {
-		call_end(call);
+		control_call_end(call);
 		return;
 	}
 	text = span_first(text, CONTROL_ANSWER_MAX);
@@ -235,7 +235,7 @@ call_hear_end(struct control_call *call)
 {
 	call->is_deaf = true;
 	if (call->state == CALL_ASKING)
-		call_end(call);
+		control_call_end(call);
 	else
 		watch_want(&call->watch, call->watch.wants & WATCH_WRITE);
 }
@@ -292,7 +292,7 @@ call_late(void *owner)
 }
 
 struct control_call *
-call_start(struct control_server *server, int fd)
+control_call_start(struct control_server *server, int fd)
 {
 	struct control_call *call = memory_zalloc(sizeof(*call));
 

@@ -40,9 +40,9 @@ struct control_server {
 	unsigned			 call_count;
 };
 
-struct control_call	*call_start(struct control_server *server, int fd);	/* takes fd */
-void			 call_end(struct control_call *call);		/* whatever its state; server_call_ended() hears */
-void			 call_send_waiting(struct control_call *call);	/* once more what has not been sent; never ends it */
+struct control_call	*control_call_start(struct control_server *server, int fd);	/* takes fd */
+void			 control_call_end(struct control_call *call);		/* whatever its state; server_call_ended() hears */
+void			 control_call_send(struct control_call *call);	/* once more what has not been sent; never ends it */
 void			 server_call_ended(struct control_server *server);
 
 #endif

@@ -185,7 +185,7 @@ server_accept(void *owner, unsigned ready)
 	} else if (!caller_is_allowed(fd)) {
 		fd_close(&fd);
 	} else {
-		list_add_last(&server->calls, &call_start(server, fd)->node);
+		list_add_last(&server->calls, &control_call_start(server, fd)->node);
 		server->call_count++;
 	}
 	server_watch(server);
@@ -230,11 +230,11 @@ call_finish(struct control_call *call, uint64_t deadline_ms)
 	struct pollfd room = { .fd = call->fd, .events = POLLOUT };
 	uint64_t      now_ms;
 
-	call_send_waiting(call);
+	control_call_send(call);
 	while (call->sent < call->answer.len && (now_ms = clock_ms()) < deadline_ms) {
 		if (poll(&room, 1, (int)(deadline_ms - now_ms)) > 0 && (room.revents & (POLLERR | POLLHUP)))
 			break;
-		call_send_waiting(call);
+		control_call_send(call);
 	}
 }
 
@@ -257,7 +257,7 @@ control_server_close(struct control_server *server)
 			control_reply(call, false, SPAN_OF("reeve is ending"));
 		if (call->state == CALL_ANSWERED)
 			call_finish(call, deadline_ms);
-		call_end(call);
+		control_call_end(call);
 	}
 	memory_free(server->path);
 	memory_free(server);
