@@ -1,6 +1,7 @@
 /* main: the process's first steps; everything else is a command's. */
 #include "base/title.h"
 #include "command/commands.h"
+#include "http/field.h"
 
 #include <locale.h>
 #include <signal.h>
@@ -13,5 +14,6 @@ main(int argc, char **argv)
 	/* A reader who goes away (reeve status | head) is noticed by write(2). */
 	signal(SIGPIPE, SIG_IGN);
 	title_init(argc, argv);
+	field_names_init();	/* before any process parses a head */
 	return command_main(argc, argv);
 }
