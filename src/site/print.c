@@ -58,7 +58,7 @@ is_printed_as_it_is(const struct option *row)
 	static const char *const others[] = { "routes", "defaults", "include", "env_file" };
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		if (row->key && strcmp(row->key, others[i]) == 0)
+		if (strcmp(option_key(row), others[i]) == 0)
 			return false;
 	return true;
 }

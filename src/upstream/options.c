@@ -15,9 +15,6 @@ server_url_parse(struct span text, struct server_url *url_out, struct err *err)
 		return err_set(err, "srv+http:// is not supported in this version");
 	if (url_out->parsed.tls)
 		return err_set(err, "https:// servers are not supported in this version");
-	if (url_out->parsed.path.len > 0)
-		return err_set(err, "a server's URL has no path here: use the route's `path: \"%.*s{path}\"`",
-		    (int)url_out->parsed.path.len, url_out->parsed.path.at);
 	return true;
 }
 
@@ -33,7 +30,8 @@ url_option(struct option_reader *reader, const struct conf_node *node, void *fie
 
 static const struct option server_options[] = {
 	OPTION_CUSTOM(struct server_options, url, .parse = url_option, .type = "URL", .required = true,
-	    .doc = "`http://host:port` or `unix:/path`. A name stands for all its addresses and is resolved again and again."),
+	    .doc = "`http://host:port` or `unix:/path`. A name stands for all its addresses and is resolved again and again. A "
+	    "path goes before that of every request."),
 	OPTION_NUMBER(struct server_options, weight, .def = "1", .min = "1", .max = "1000",
 	    .doc = "Its share of the requests, next to that of the others."),
 	OPTION_FLAG(struct server_options, backup, .def = "false",
@@ -288,7 +286,7 @@ probe_path_option(struct option_reader *reader, const struct conf_node *node, vo
 
 static const struct option health_options[] = {
 	OPTION_CUSTOM(struct health_options, path, .parse = probe_path_option, .type = "path", .required = true,
-	    .doc = "What one worker asks for, with GET, on behalf of all."),
+	    .doc = "What one worker asks each server for, with GET, on behalf of all. The path of a server's URL is not added."),
 	OPTION_DURATION(struct health_options, interval, .def = "5s", .min = "100ms", .max = "1d",
 	    .doc = "Between two probes of a server."),
 	OPTION_DURATION(struct health_options, timeout, .def = "1s", .min = "10ms", .max = "1h",
@@ -340,7 +338,7 @@ static const struct option upstream_rows[] = {
 	OPTION_RECORDS(struct upstream_options, servers, .group = &server_group, .required = true, .min = "1",
 	    .max = "1000", .doc = "URLs, or maps with `url`, `weight`, `backup`."),
 	OPTION_GROUP(struct upstream_options, resolve, .group = &resolve_group, .doc = "Resolving names."),
-	OPTION_CHOICE(struct upstream_options, balance, .def = "round_robin", .words = balance_words,
+	OPTION_CHOICE(struct upstream_options, balance, .def = "least_requests", .words = balance_words,
 	    .doc = "`round_robin` by weight; `least_requests`: fewest in flight from this worker, by weight; `random_two`: "
 	    "the less busy of two picked at random; `hash`: the same key goes to the same server, and servers that come or go "
 	    "move only their own share."),
