@@ -4,6 +4,7 @@
  */
 #include "command/ask.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/units.h"
 #include "command/output.h"
@@ -12,7 +13,13 @@
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define TIMEOUT_MS 5000u
 
-enum shape { AS_TEXT, AS_NUMBER, AS_DURATION, AS_SIZE };
+enum shape {
+	AS_TEXT,
+	AS_NUMBER,
+	AS_DURATION, /* of so many ms */
+	AS_AGE,	     /* since that moment, in ms of the wall clock */
+	AS_SIZE,
+};
 
 struct column {
 	const char *title;
@@ -28,7 +35,7 @@ static const struct column worker_columns[] = {
 	{ "RESTARTS", "restarts", AS_NUMBER },
 	{ "CONNECTIONS", "connections", AS_NUMBER },
 	{ "REQUESTS", "requests", AS_NUMBER },
-	{ "PER SECOND", "requests_per_second", AS_TEXT },
+	{ "PER SECOND", "requests_per_second", AS_NUMBER },
 	{ "NOW", "requests_active", AS_NUMBER },
 	{ "UPSTREAM SOCKETS", "upstream_sockets", AS_NUMBER },
 	{ "LAG", "loop_lag_ms", AS_DURATION },
@@ -37,7 +44,7 @@ static const struct column worker_columns[] = {
 
 static const struct column upstream_columns[] = {
 	{ "UPSTREAM", "upstream", AS_TEXT }, { "SERVER", "server", AS_TEXT },	{ "STATE", "state", AS_TEXT },
-	{ "SINCE", "since_ms", AS_DURATION }, { "REASON", "reason", AS_TEXT },
+	{ "FOR", "since_ms", AS_AGE }, { "REASON", "reason", AS_TEXT },
 };
 
 /* -- values --------------------------------------------------------------------------------------------------------- */
@@ -45,10 +52,12 @@ static const struct column upstream_columns[] = {
 static void
 value_add(struct json_value value, enum shape shape, struct text *to)
 {
-	uint64_t number;
+	uint64_t now_ms = clock_wall_ms(), number;
 
 	if (shape == AS_DURATION && json_number(value, &number))
 		duration_format_short(to, number);
+	else if (shape == AS_AGE && json_number(value, &number))
+		duration_format_short(to, number < now_ms ? now_ms - number : 0);
 	else if (shape == AS_SIZE && json_number(value, &number))
 		size_format_short(to, number);
 	else if (value.kind == JSON_STRING)

@@ -8,6 +8,8 @@
 #include <linux/openat2.h>
 #include <nghttp2/nghttp2.h>
 #include <openssl/crypto.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -34,13 +36,18 @@ nghttp2_run_version(void)
 	return nghttp2_version(0)->version_str;
 }
 
+/* Without the commit it was made from ("5.3.0-0-g54ea…"). */
 static const char *
 jemalloc_version(void)
 {
+	static char short_version[32];
 	const char *version = NULL;
 	size_t	    size = sizeof(version);
 
-	return mallctl && mallctl("version", &version, &size, NULL, 0) == 0 ? version : NULL;
+	if (mallctl == NULL || mallctl("version", &version, &size, NULL, 0) != 0)
+		return NULL;
+	snprintf(short_version, sizeof(short_version), "%.*s", (int)strcspn(version, "-"), version);
+	return short_version;
 }
 
 static const struct {

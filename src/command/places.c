@@ -62,8 +62,8 @@ say_unreadable(const struct conf_problems *problems, const char *config, struct 
 		    first->place.file ? first->place.file : config, first->place.line, first->place.column,
 		    first->sentence);
 	else
-		err_set(err, "cannot tell the control socket from %s: %s (name it with --control PATH)", config,
-		    first ? first->sentence : "it cannot be read");
+		err_set(err, "cannot tell the control socket: %s (name it with --control PATH)",
+		    first ? first->sentence : "the configuration cannot be read");
 }
 
 static void
