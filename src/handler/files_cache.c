@@ -285,13 +285,27 @@ status_get(const char *path, bool follows, struct stat *status)
 	return fstatat(AT_FDCWD, path, status, follows ? 0 : AT_SYMLINK_NOFOLLOW);
 }
 
+/*
+ * The path was asked in this turn of the loop already, which is after the poll that reported this turn's requests: what
+ * was changed before a request arrived is known. Outside of a running loop there are no turns.
+ */
+static bool
+entry_is_looked_at(const struct file_entry *entry, uint64_t turn)
+{
+	return turn != 0 && entry->looked_turn == turn && (!entry->is_small || entry->is_settled);
+}
+
 static bool
 entry_is_current(struct file_entry *entry, struct files_root *root)
 {
+	uint64_t    turn = loop_turns(cache.loop);
 	struct stat status;
 
+	if (entry_is_looked_at(entry, turn))
+		return true;
 	if (status_get(entry->path, entry->follows, &status) != 0 || !entry_is(entry, &status))
 		return false;
+	entry->looked_turn = turn;
 	if (loop_now_ms(cache.loop) - entry->walked_ms >= WALK_AGAIN_MS && !entry_walk(entry, root))
 		return false;
 	return !entry->is_small || entry->is_settled || content_read(entry);

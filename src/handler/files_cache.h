@@ -3,9 +3,10 @@
  *
  *	name ──▶ entry ──▶ small: its bytes in memory        large: its descriptor
  *
- * A kept entry is used only when the path still leads to the same inode with the same size and times (one stat(2) a
- * request), so a file that was changed or replaced is seen at once. Once a second the way there is also walked again as
- * files_open() does; in between an entry may serve, unchanged, the bytes that were found beneath the root before.
+ * A kept entry is used only when the path still leads to the same inode with the same size and times: one stat(2) a
+ * request, or one for all requests that the same poll reported. So a file that was changed or replaced before a request
+ * came is seen. Once a second the way there is also walked again as files_open() does; in between an entry may serve,
+ * unchanged, the bytes that were found beneath the root before.
  *
  * Bytes are kept only of a file that has been at rest for longer than its file system's clock ticks: two changes within
  * a tick look the same. What is written through a shared mapping is seen when the kernel updates the file's times.
@@ -38,6 +39,7 @@ struct file_entry {
 	bool			 is_kept;	/* stands in the table */
 	bool			 follows;
 	uint64_t		 used_ms;
+	uint64_t		 looked_turn;	/* of the loop: when its path was last asked */
 	uint64_t		 walked_ms;	/* when the way there was last known to lie beneath the root */
 	size_t			 root_len;
 	size_t			 path_len;
