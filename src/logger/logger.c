@@ -107,7 +107,25 @@ sources_flush(struct logger *logger)
 		source_flush(LIST_OWNER(node, struct source, node));
 }
 
-/* Everything that was written to a pipe until now is in the spool or counted when it returns. */
+/* The last chance to say how many lines end with us, if stderr is not where they should have gone. */
+static void
+loss_tell(struct logger *logger)
+{
+	uint64_t	   count = spool_waiting(logger->spool);
+	struct destination standard;
+	struct text	   record = { 0 };
+	size_t		   written;
+	struct err	   err;
+
+	if (count == 0 || strcmp(logger->output, "stderr") == 0 || !destination_open(&standard, "stderr", &err))
+		return;
+	dropped_record(&record, count);
+	text_add_byte(&record, '\n');
+	destination_write(&standard, text_span(&record), &written, &err);
+	text_fini(&record);
+}
+
+/* What has been written to a pipe until now goes out, as far as the destination takes it in time. */
 static void __attribute__((noreturn))
 logger_finish(struct logger *logger)
 {
@@ -117,7 +135,8 @@ logger_finish(struct logger *logger)
 	sources_flush(logger);
 	dropped_tell(logger, true);
 	now_ms = clock_ms();
-	writer_finish(logger->writer, now_ms < deadline_ms ? deadline_ms - now_ms : 1);
+	if (!writer_finish(logger->writer, now_ms < deadline_ms ? deadline_ms - now_ms : 1))
+		loss_tell(logger);
 	_exit(EXIT_SUCCESS);
 }
 

@@ -110,6 +110,18 @@ spool_take_dropped(struct spool *spool, bool is_last)
 }
 
 uint64_t
+spool_waiting(struct spool *spool)
+{
+	uint64_t count = 0;
+
+	pthread_mutex_lock(&spool->lock);
+	for (size_t i = 0; i < spool->used; i++)
+		count += spool->bytes[(spool->start + i) % spool->room] == '\n';
+	pthread_mutex_unlock(&spool->lock);
+	return count;
+}
+
+uint64_t
 spool_put_total(struct spool *spool)
 {
 	uint64_t total;

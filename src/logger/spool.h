@@ -5,7 +5,7 @@
  *
  * Both sides hold its lock for a few copies only, never while reading or writing a descriptor. When a line does not fit
  * it is dropped whole and counted, and so are all after it until an eighth of the room is free again: one gap with one
- * count is easier to read than a hundred. Only the two sides drawn above may call; the others may be called by both.
+ * count is easier to read than a hundred. What is not said to be one side's may be called by both.
  */
 #ifndef REEVE_LOGGER_SPOOL_H
 #define REEVE_LOGGER_SPOOL_H
@@ -28,6 +28,9 @@ bool		 spool_put_notice(struct spool *spool, struct span line);
 
 /* How many lines were dropped, and starts counting again; 0 while there is no room yet, unless it is the last call. */
 uint64_t	 spool_take_dropped(struct spool *spool, bool is_last);
+
+/* Lines that wait, a half-written one included. */
+uint64_t	 spool_waiting(struct spool *spool);
 
 /* Bytes ever put and ever consumed, for "everything before this moment". */
 uint64_t	 spool_put_total(struct spool *spool);

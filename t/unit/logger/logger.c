@@ -400,6 +400,7 @@ test_full_disk_complains_on_stderr(void **state)
 	assert_true(took_ms < 1500);
 	read_standard(&out);
 	assert_non_null(strstr(out.bytes, "cannot write to /dev/full: No space left on device"));
+	assert_non_null(strstr(out.bytes, "did not keep up\",\"lines\":3}"));
 	text_fini(&out);
 }
 
