@@ -1,6 +1,6 @@
 /*
  * proxy: hands the request to a server of an upstream. Here is what the route says about it; carrying it there and back
- * is upstream/call.h.
+ * is upstream/relay.h.
  */
 #include "handler/handlers.h"
 #include "handler/proxy_parts.h"
@@ -14,7 +14,7 @@ static void
 proxy_start(const void *configured, struct request *request)
 {
 	const struct proxy *proxy = configured;
-	struct call_head head = { .may_upgrade = proxy->websocket };
+	struct relay_head head = { .may_upgrade = proxy->websocket };
 	struct fields fields;
 
 	if (proxy_hops(request) >= HOPS_MAX) {
@@ -28,8 +28,8 @@ proxy_start(const void *configured, struct request *request)
 	proxy_fields(proxy, request, &fields);
 	head.fields = &fields;
 	if (proxy->has_timeouts)
-		head.timeouts = &proxy->call_timeouts;
-	call_start(proxy->upstream, request, &head);
+		head.timeouts = &proxy->relay_timeouts;
+	relay_start(proxy->upstream, request, &head);
 }
 
 static void
@@ -47,7 +47,7 @@ proxy_explain(const void *configured, struct text *to)
 		text_add_text(to, ", upgrades allowed");
 }
 
-/* -- configuration -------------------------------------------------------------------------------------------------- */
+/* -- configuration ------------------------------------------------------------------------------------------------- */
 
 static bool
 is_url(struct span to)
@@ -100,7 +100,7 @@ proxy_build(struct option_reader *reader, const struct conf_node *node, void *fi
 		return false;
 	proxy->path_has_query = !template_is_empty(&proxy->path) && proxy_path_has_query(&proxy->path);
 	if (proxy->has_timeouts && builder->loop != NULL)
-		call_timeouts_make(proxy->upstream, &proxy->timeouts, &proxy->call_timeouts);
+		relay_timeouts_make(proxy->upstream, &proxy->timeouts, &proxy->relay_timeouts);
 	return true;
 }
 

@@ -1,9 +1,9 @@
 /*
  * The fields that the server gets: those of the client that are meant for it, and what we know of the client.
  *
- * What a client that is no trusted proxy says of others in front of it (Forwarded, X-Forwarded-…, X-Real-IP) is replaced
- * by what we see; a trusted one's word is kept and ours is added behind. Names with '_' for '-' are the same to many
- * servers, so they are treated the same here.
+ * What a client that is no trusted proxy says of others in front of it (Forwarded, X-Forwarded-…, X-Real-IP) is
+ * replaced by what we see; a trusted one's word is kept and ours is added behind. Names with '_' for '-' are the same
+ * to many servers, so they are treated the same here.
  */
 #include "handler/proxy_parts.h"
 
@@ -17,7 +17,7 @@ enum { OURS = 8 };	/* fields that we add ourselves */
 #define BIT(id) ((uint64_t)1 << FIELD_##id)
 static_assert(FIELD_NAME_COUNT <= 64, "a bit for each name");
 
-/* Between us and one neighbour (RFC 9110 §7.6.1), or written anew by call.c. */
+/* Between us and one neighbour (RFC 9110 §7.6.1), or written anew by relay.c. */
 static const uint64_t framing = BIT(CONNECTION) | BIT(CONTENT_LENGTH) | BIT(TRANSFER_ENCODING) | BIT(EXPECT) |
     BIT(UPGRADE) | BIT(TE) | BIT(KEEP_ALIVE) | BIT(PROXY_CONNECTION) | BIT(PROXY_AUTHENTICATE) |
     BIT(PROXY_AUTHORIZATION) | BIT(HTTP2_SETTINGS);
@@ -35,7 +35,7 @@ proxy_field_is_free(enum field_name id)
 	return id == FIELD_OTHER || ((framing >> id) & 1) == 0;
 }
 
-/* -- what the client sent ------------------------------------------------------------------------------------------- */
+/* -- what the client sent ------------------------------------------------------------------------------------------ */
 
 static bool
 name_starts_with(struct span name, struct span prefix)
@@ -91,7 +91,7 @@ pass(struct request *request, struct fields *to)
 	}
 }
 
-/* -- what we know --------------------------------------------------------------------------------------------------- */
+/* -- what we know -------------------------------------------------------------------------------------------------- */
 
 static char *
 put(char *to, struct span bytes)
@@ -205,7 +205,7 @@ tell(struct request *request, struct fields *to)
 		fields_add(to, FIELD_TE, SPAN_OF("trailers"));
 }
 
-/* -- what the configuration says ------------------------------------------------------------------------------------ */
+/* -- what the configuration says ----------------------------------------------------------------------------------- */
 
 /* An empty value takes the field away, and so does one that no field can have (a template may hold anything). */
 static void
@@ -227,7 +227,7 @@ configured_apply(const struct proxy *proxy, struct request *request, struct fiel
 void
 proxy_fields(const struct proxy *proxy, struct request *request, struct fields *fields_out)
 {
-	struct span host = request->authority.len > 0 ? request->authority : call_authority(proxy->upstream);
+	struct span host = request->authority.len > 0 ? request->authority : relay_authority(proxy->upstream);
 	uint32_t room = request->fields.count + OURS + (uint32_t)proxy->set_headers.count;
 
 	fields_init(fields_out, request->arena, arena_alloc(request->arena, room * sizeof(struct field)), room);

@@ -1,7 +1,7 @@
 /*
  * proxy_parts: what the files of the proxy handler share; not for others.
  *
- *	proxy.c		the configuration, and the way from a request to a call
+ *	proxy.c		the configuration, and the way from a request to a relay
  *	proxy_path.c	the target that the server gets
  *	proxy_fields.c	the fields that it gets
  */
@@ -9,7 +9,7 @@
 #define REEVE_HANDLER_PROXY_PARTS_H
 
 #include "route/stage.h"
-#include "upstream/call.h"
+#include "upstream/relay.h"
 
 struct proxy {
 	struct span			 to;
@@ -23,7 +23,7 @@ struct proxy {
 
 	/* Built. */
 	struct upstream			*upstream;	/* the site's */
-	struct call_timeouts		 call_timeouts;	/* when has_timeouts, in a worker */
+	struct relay_timeouts		 relay_timeouts;	/* when has_timeouts, in a worker */
 	bool				 path_has_query;	/* the template makes the query, too */
 };
 

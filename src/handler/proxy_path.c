@@ -1,8 +1,8 @@
 /*
  * The target for the server: the normalised path, less a prefix or remade by a template, and the query as it came.
  *
- * A template may hold what a client sent, decoded (captures, {query.x}). So what it makes is escaped once more and brought
- * into the normal form again: no space or line end can split the request line, and no ".." climbs out.
+ * A template may hold what a client sent, decoded (captures, {query.x}). So what it makes is escaped once more and
+ * brought into the normal form again: no space or line end can split the request line, and no ".." climbs out.
  */
 #include "handler/proxy_parts.h"
 
@@ -11,7 +11,7 @@
 
 static const char hex_digits[] = "0123456789ABCDEF";
 
-/* -- a template's path ---------------------------------------------------------------------------------------------- */
+/* -- a template's path --------------------------------------------------------------------------------------------- */
 
 /* {query} has its own '?' only when the template writes one. */
 bool
@@ -80,7 +80,7 @@ template_target(const struct proxy *proxy, struct request *request, struct span 
 	return uri_path_normalise(path, request->arena, path_out);
 }
 
-/* -- the target ----------------------------------------------------------------------------------------------------- */
+/* -- the target ---------------------------------------------------------------------------------------------------- */
 
 /* Whole segments only: /v1 is no prefix of /v10. */
 static struct span

@@ -53,7 +53,7 @@ struct resolver_query {
 	struct address		 addresses[ADDRESSES_MAX];
 };
 
-/* -- the machine ---------------------------------------------------------------------------------------------------- */
+/* -- the machine --------------------------------------------------------------------------------------------------- */
 
 static struct file_stamp
 stamp_of(const char *path)
@@ -94,7 +94,7 @@ machine_has_ipv6(void)
 	return has;
 }
 
-/* -- answers -------------------------------------------------------------------------------------------------------- */
+/* -- answers ------------------------------------------------------------------------------------------------------- */
 
 static void
 query_free(struct resolver_query *query)
@@ -133,7 +133,7 @@ query_add(struct resolver_query *query, const struct address *address)
 		query->addresses[query->count++] = *address;
 }
 
-/* -- /etc/hosts ----------------------------------------------------------------------------------------------------- */
+/* -- /etc/hosts ---------------------------------------------------------------------------------------------------- */
 
 static bool
 is_blank(char byte)
@@ -174,6 +174,15 @@ hosts_line_take(struct resolver_query *query, struct span line, struct span host
 	}
 }
 
+/* "localhost" itself, or anything that ends in ".localhost". */
+static bool
+is_under(struct span host, struct span domain)
+{
+	struct span end = host.len > domain.len ? span_skip(host, host.len - domain.len) : host;
+
+	return span_equal_nocase(end, domain) && (end.len == host.len || end.at[-1] == '.');
+}
+
 static void
 hosts_look(struct resolver_query *query, struct span host)
 {
@@ -187,7 +196,7 @@ hosts_look(struct resolver_query *query, struct span host)
 	}
 	text_fini(&hosts);
 	/* RFC 6761 §6.3: whatever the files say. */
-	if (query->count == 0 && span_equal_nocase(host, SPAN_OF("localhost"))) {
+	if (query->count == 0 && is_under(host, SPAN_OF("localhost"))) {
 		struct address address;
 
 		if (address_parse_host(SPAN_OF("127.0.0.1"), query->port, &address))
@@ -195,7 +204,7 @@ hosts_look(struct resolver_query *query, struct span host)
 	}
 }
 
-/* -- name servers --------------------------------------------------------------------------------------------------- */
+/* -- name servers -------------------------------------------------------------------------------------------------- */
 
 static void
 dns_configure(struct resolver *resolver)
@@ -309,7 +318,7 @@ dns_ask(struct resolver_query *query, const char *host)
 		query->open--;
 }
 
-/* -- the resolver --------------------------------------------------------------------------------------------------- */
+/* -- the resolver -------------------------------------------------------------------------------------------------- */
 
 struct resolver *
 resolver_create(struct loop *loop, struct err *err)
@@ -355,7 +364,9 @@ resolver_ask(struct resolver *resolver, struct span host, uint16_t port, resolve
 		query_add(query, &numeric);
 	else
 		hosts_look(query, host);
-	if (query->count == 0 && host.len >= 1 && host.len <= HOST_MAX) {
+	if (query->count == 0 && is_under(host, SPAN_OF("invalid"))) {
+		query->why = "no such name";	/* RFC 6761 §6.4: nobody needs to be asked */
+	} else if (query->count == 0 && host.len >= 1 && host.len <= HOST_MAX) {
 		memcpy(name, host.at, host.len);
 		name[host.len] = '\0';
 		dns_ask(query, name);
@@ -374,7 +385,7 @@ resolver_cancel(struct resolver_query *query)
 		query->on_answer = NULL;
 }
 
-/* -- waiting -------------------------------------------------------------------------------------------------------- */
+/* -- waiting ------------------------------------------------------------------------------------------------------- */
 
 struct wait {
 	struct loop	*loop;

@@ -1,7 +1,7 @@
 /*
  * One mapping of rows that all processes share. A row's key says whose it is; its sequence number is odd while the
- * prober writes. A prober that dies in the middle leaves an odd number behind: readers give up after a few looks, and the
- * next prober's write makes it even again.
+ * prober writes. A prober that dies in the middle leaves an odd number behind: readers give up after a few looks, and
+ * the next prober's write makes it even again.
  */
 #include "store/board.h"
 
@@ -78,7 +78,7 @@ board_key(struct span upstream, struct span server)
 	return key < KEYS_TAKEN ? key + KEYS_TAKEN : key;
 }
 
-/* -- finding -------------------------------------------------------------------------------------------------------- */
+/* -- finding ------------------------------------------------------------------------------------------------------- */
 
 static uint64_t
 row_key(const struct board_row *row)
@@ -121,7 +121,7 @@ row_for(struct board *board, uint64_t key)
 	return spare;
 }
 
-/* -- reading -------------------------------------------------------------------------------------------------------- */
+/* -- reading ------------------------------------------------------------------------------------------------------- */
 
 /* False when a writer never let go. */
 static bool
@@ -157,7 +157,7 @@ board_version(const struct board *board)
 	return __atomic_load_n(&board->version, __ATOMIC_ACQUIRE);
 }
 
-/* -- writing -------------------------------------------------------------------------------------------------------- */
+/* -- writing ------------------------------------------------------------------------------------------------------- */
 
 static void
 version_grow(struct board *board)
@@ -246,7 +246,7 @@ board_sweep(struct board *board, uint64_t generation)
 		version_grow(board);
 }
 
-/* -- telling -------------------------------------------------------------------------------------------------------- */
+/* -- telling ------------------------------------------------------------------------------------------------------- */
 
 static void
 row_report(const struct board_row *row, struct text *to)

@@ -1,6 +1,7 @@
 /*
- * Counting comes first: every socket is in agent->count from birth to close, and in the list `free` exactly while nobody
- * has borrowed it. A busy socket keeps its interest in reads across requests, so that a request costs no epoll_ctl.
+ * Counting comes first: every socket is in agent->count from birth to close, and in the list `free` exactly while
+ * nobody has borrowed it. A busy socket keeps its interest in reads across requests, so that a request costs no
+ * epoll_ctl.
  */
 #include "upstream/agent.h"
 
@@ -11,11 +12,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 
-enum { DANGER_MS = 1000 };	/* before the server's own timeout: a request may already be on its way when it closes */
+enum { DANGER_MS = 1000 };	/* before the server's own timeout, when a request may cross its close */
 
-/* -- addresses ------------------------------------------------------------------------------------------------------ */
+/* -- addresses ----------------------------------------------------------------------------------------------------- */
 
 bool
 agent_address_equal(const struct agent_address *a, const struct agent_address *b)
@@ -72,16 +75,23 @@ agent_address_dial(const struct agent_address *address, bool *is_connected_out)
 	return -1;
 }
 
-/* -- the agent ------------------------------------------------------------------------------------------------------ */
+/* -- the agent ----------------------------------------------------------------------------------------------------- */
+
+static bool
+limits_equal(const struct agent_limits *a, const struct agent_limits *b)
+{
+	return a->max_sockets == b->max_sockets && a->max_free_sockets == b->max_free_sockets &&
+	    a->idle_timeout == b->idle_timeout && a->max_requests == b->max_requests && a->max_age == b->max_age;
+}
 
 struct agent *
-agent_for(struct upstream_world *world, const struct agent_address *address)
+agent_for(struct upstream_world *world, const struct agent_address *address, const struct agent_limits *limits)
 {
 	struct agent *agent;
 
 	for (struct list_node *node = world->agents.next; node != &world->agents; node = node->next) {
 		agent = LIST_OWNER(node, struct agent, node);
-		if (agent_address_equal(&agent->address, address)) {
+		if (agent_address_equal(&agent->address, address) && limits_equal(&agent->limits, limits)) {
 			agent->refs++;
 			return agent;
 		}
@@ -89,6 +99,7 @@ agent_for(struct upstream_world *world, const struct agent_address *address)
 	agent = memory_zalloc(sizeof(*agent));
 	agent->world = world;
 	agent->address = *address;
+	agent->limits = *limits;
 	agent->refs = 1;
 	list_init(&agent->free);
 	list_init(&agent->peers);
@@ -145,7 +156,7 @@ agent_hear_keep_alive(struct agent *agent, struct span value)
 	}
 }
 
-/* -- sockets -------------------------------------------------------------------------------------------------------- */
+/* -- sockets ------------------------------------------------------------------------------------------------------- */
 
 static void
 socket_free(struct later *later)
@@ -230,9 +241,25 @@ socket_is_quiet(struct agent_socket *socket)
 	return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-static bool
-socket_is_worn(const struct agent_socket *socket, const struct agent_limits *limits)
+/*
+ * Its kernel refused bytes of ours (a reset behind the end, which only SO_ERROR tells), or has not acknowledged them.
+ */
+bool
+agent_socket_was_unread(struct agent_socket *socket)
 {
+	socklen_t size = sizeof(int);
+	int error = 0, waiting = 0;
+
+	if (getsockopt(socket->stream.fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error != 0)
+		return true;
+	return ioctl(socket->stream.fd, SIOCOUTQ, &waiting) == 0 && waiting > 0;
+}
+
+static bool
+socket_is_worn(const struct agent_socket *socket)
+{
+	const struct agent_limits *limits = &socket->agent->limits;
+
 	if (limits->max_requests > 0 && socket->requests >= limits->max_requests)
 		return true;
 	return limits->max_age > 0 && loop_now_ms(socket->agent->world->loop) - socket->opened_ms >= limits->max_age;
@@ -247,14 +274,14 @@ socket_lend(struct agent_socket *socket, const struct socket_events *events, voi
 }
 
 static struct agent_socket *
-free_socket_take(struct agent *agent, const struct agent_limits *limits, bool careful)
+free_socket_take(struct agent *agent, bool careful)
 {
 	struct list_node *node;
 
 	while ((node = list_first(&agent->free)) != NULL) {
 		struct agent_socket *socket = LIST_OWNER(node, struct agent_socket, node);
 
-		if (socket_is_worn(socket, limits) || (careful && !socket_is_quiet(socket))) {
+		if (socket_is_worn(socket) || (careful && !socket_is_quiet(socket))) {
 			agent_socket_close(socket);
 			continue;
 		}
@@ -293,12 +320,12 @@ socket_open(struct agent *agent, const struct socket_events *events, void *owner
 }
 
 enum borrow_result
-agent_borrow(struct agent *agent, const struct agent_limits *limits, bool fresh, bool careful,
-    const struct socket_events *events, void *owner, struct agent_socket **socket_out)
+agent_borrow(struct agent *agent, bool fresh, bool careful, const struct socket_events *events, void *owner,
+    struct agent_socket **socket_out)
 {
 	struct list_node *oldest;
 
-	*socket_out = fresh ? NULL : free_socket_take(agent, limits, careful);
+	*socket_out = fresh ? NULL : free_socket_take(agent, careful);
 	if (*socket_out != NULL) {
 		socket_lend(*socket_out, events, owner);
 		slot_add(&agent->world->slot->totals.upstream_reuses, 1);
@@ -306,17 +333,17 @@ agent_borrow(struct agent *agent, const struct agent_limits *limits, bool fresh,
 	}
 	/* A fresh one is wanted although others are free: the one unused longest makes room. */
 	oldest = list_last(&agent->free);
-	if (agent->count >= limits->max_sockets && oldest != NULL)
+	if (agent->count >= agent->limits.max_sockets && oldest != NULL)
 		agent_socket_close(LIST_OWNER(oldest, struct agent_socket, node));
-	if (agent->count >= limits->max_sockets)
+	if (agent->count >= agent->limits.max_sockets)
 		return BORROW_FULL;
 	return socket_open(agent, events, owner, socket_out);
 }
 
 static struct timeout_class *
-idle_class(struct agent *agent, const struct agent_limits *limits)
+idle_class(struct agent *agent)
 {
-	uint64_t idle_ms = limits->idle_timeout;
+	uint64_t idle_ms = agent->limits.idle_timeout;
 
 	if (agent->told_ms > 0 && (idle_ms == 0 || idle_ms > agent->told_ms))
 		idle_ms = agent->told_ms;
@@ -328,13 +355,13 @@ idle_class(struct agent *agent, const struct agent_limits *limits)
 }
 
 void
-agent_socket_give_back(struct agent_socket *socket, const struct agent_limits *limits)
+agent_socket_give_back(struct agent_socket *socket)
 {
 	struct agent *agent = socket->agent;
 
 	assert(socket->events != NULL && !socket->is_connecting);
-	if (agent->world->is_draining || agent->refs == 0 || agent->free_count >= limits->max_free_sockets ||
-	    socket_is_worn(socket, limits)) {
+	if (agent->world->is_draining || agent->refs == 0 || agent->free_count >= agent->limits.max_free_sockets ||
+	    socket_is_worn(socket)) {
 		agent_socket_close(socket);
 		return;
 	}
@@ -343,6 +370,6 @@ agent_socket_give_back(struct agent_socket *socket, const struct agent_limits *l
 	watch_want(&socket->watch, WATCH_READ);
 	list_add_first(&agent->free, &socket->node);
 	agent->free_count++;
-	timeout_arm(&socket->idle, idle_class(agent, limits));
+	timeout_arm(&socket->idle, idle_class(agent));
 	peers_hear_of_room(&agent->peers);
 }

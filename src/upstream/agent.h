@@ -1,14 +1,13 @@
 /*
- * agent: the keep-alive sockets of one worker to one address, as Node's http.Agent has them.
+ * agent: the keep-alive sockets of one worker to one address under one set of limits, as Node's http.Agent has them.
  *
  *      borrow ──▶ CONNECTING ──▶ BUSY ──▶ give back ──▶ FREE ──▶ borrow …        last in, first out
  *                     └────────────┴──────────┬───────────┘
  *                                             ▼
- *                                           closed          a free socket that says anything (even EOF) is closed at once
+ *                                           closed        a free socket that says anything (even EOF) is closed at once
  *
- * An agent belongs to the worker's world and is shared by every peer with its address, of every site: a reload leaves its
- * sockets warm. Its limits are those of whoever borrows. It knows no HTTP: its borrower hears of readiness and does the
- * reading and writing.
+ * An agent belongs to the worker's world and is shared by every peer with its address and limits, of every site: a
+ * reload leaves its sockets warm. It knows no HTTP: its borrower hears of readiness and does the reading and writing.
  */
 #ifndef REEVE_UPSTREAM_AGENT_H
 #define REEVE_UPSTREAM_AGENT_H
@@ -45,8 +44,9 @@ struct agent {
 	struct list_node	 node;		/* in world->agents */
 	struct upstream_world	*world;		/* borrowed: outlives us */
 	struct agent_address	 address;
+	struct agent_limits	 limits;
 	struct list_node	 free;		/* struct agent_socket, the latest used first */
-	struct list_node	 peers;		/* struct peer by agent_node, borrowed: who hears when there is room again */
+	struct list_node	 peers;		/* struct peer by agent_node, borrowed: they hear when there is room */
 	unsigned		 refs;		/* peers */
 	unsigned		 free_count;
 	unsigned		 count;		/* sockets, free ones included */
@@ -74,12 +74,13 @@ enum borrow_result {
 	BORROW_REUSED,		/* a free socket: write now */
 	BORROW_CONNECTED,	/* a new one, connected at once: write now */
 	BORROW_CONNECTING,	/* on_connected will tell */
-	BORROW_FULL,		/* max_sockets are in use */
+	BORROW_FULL,		/* max_sockets are in use: agent_has_room() was not asked */
 	BORROW_FAILED,		/* errno says why */
 };
 
-/* The agent of that address, made when it is the first. The caller has a reference. */
-struct agent	*agent_for(struct upstream_world *world, const struct agent_address *address);
+/* The agent of that address with those limits, made when it is the first. The caller has a reference. */
+struct agent	*agent_for(struct upstream_world *world, const struct agent_address *address,
+    const struct agent_limits *limits);
 void		 agent_unref(struct agent *agent);	/* the last one closes the free sockets */
 
 /* Sockets in use. */
@@ -90,24 +91,30 @@ agent_busy(const struct agent *agent)
 }
 
 static inline bool
-agent_has_room(const struct agent *agent, const struct agent_limits *limits)
+agent_has_room(const struct agent *agent)
 {
-	return agent->free_count > 0 || agent->count < limits->max_sockets;
+	return agent->free_count > 0 || agent->count < agent->limits.max_sockets;
 }
 
 /*
  * fresh: not a used one. careful: a free socket is looked at once more (a system call) before it is lent, because what
  * is sent on it cannot be sent again.
  */
-enum borrow_result agent_borrow(struct agent *agent, const struct agent_limits *limits, bool fresh, bool careful,
-    const struct socket_events *events, void *owner, struct agent_socket **socket_out);
+enum borrow_result agent_borrow(struct agent *agent, bool fresh, bool careful, const struct socket_events *events,
+    void *owner, struct agent_socket **socket_out);
 
 /* The server's own words on how long it keeps an idle connection (`Keep-Alive: timeout=5`). */
 void		 agent_hear_keep_alive(struct agent *agent, struct span value);
 
 /* After a complete exchange. Kept, or closed when the limits say so. */
-void		 agent_socket_give_back(struct agent_socket *socket, const struct agent_limits *limits);
+void		 agent_socket_give_back(struct agent_socket *socket);
 void		 agent_socket_close(struct agent_socket *socket);
+
+/*
+ * After the server has closed: whether it did so without having taken all that was sent, as it does when it closes an
+ * idle connection while a request is on its way. False: it has read the request, and then closed.
+ */
+bool		 agent_socket_was_unread(struct agent_socket *socket);
 
 /* For the busy: whether on_readable and on_writable come. A borrowed socket starts with reads only. */
 void		 agent_socket_want(struct agent_socket *socket, unsigned wants);

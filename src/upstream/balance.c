@@ -1,6 +1,6 @@
 /*
- * Candidates are marked first; each kind of balance then is a walk over those that are marked. Upstreams have few peers,
- * so a walk is faster than any structure that would have to be kept in order.
+ * Candidates are marked first; each kind of balance then is a walk over those that are marked. Upstreams have few
+ * peers, so a walk is faster than any structure that would have to be kept in order.
  */
 #include "upstream/balance.h"
 
@@ -26,7 +26,7 @@ tried_holds(const struct tried *tried, const struct peer *peer)
 	return false;
 }
 
-/* -- who may -------------------------------------------------------------------------------------------------------- */
+/* -- who may ------------------------------------------------------------------------------------------------------- */
 
 struct group {
 	bool	was_tried;
@@ -38,8 +38,8 @@ static const struct group groups[] = { { false, false }, { false, true }, { true
 
 /* Marks the group's peers that have room, and returns how many; *available_out counts also those without. */
 static size_t
-group_mark(const struct balance *balance, struct peer *const *peers, size_t count, const struct tried *tried,
-    const struct group *group, uint64_t now_ms, size_t *available_out)
+group_mark(struct peer *const *peers, size_t count, const struct tried *tried, const struct group *group,
+    uint64_t now_ms, size_t *available_out)
 {
 	size_t marked = 0;
 
@@ -52,21 +52,20 @@ group_mark(const struct balance *balance, struct peer *const *peers, size_t coun
 		    !peer_is_available(peer, now_ms))
 			continue;
 		++*available_out;
-		peer->is_candidate = agent_has_room(peer->agent, balance->agent);
+		peer->is_candidate = agent_has_room(peer->agent);
 		marked += peer->is_candidate;
 	}
 	return marked;
 }
 
 static enum choose_result
-candidates_mark(const struct balance *balance, struct peer *const *peers, size_t count, const struct tried *tried,
-    uint64_t now_ms)
+candidates_mark(struct peer *const *peers, size_t count, const struct tried *tried, uint64_t now_ms)
 {
 	bool is_full = false;
 	size_t available;
 
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
-		if (group_mark(balance, peers, count, tried, &groups[i], now_ms, &available) > 0)
+		if (group_mark(peers, count, tried, &groups[i], now_ms, &available) > 0)
 			return CHOOSE_PEER;
 		is_full |= available > 0;
 		if (is_full && tried->count == 0)
@@ -75,7 +74,7 @@ candidates_mark(const struct balance *balance, struct peer *const *peers, size_t
 	return is_full ? CHOOSE_FULL : CHOOSE_NONE;
 }
 
-/* -- who of those --------------------------------------------------------------------------------------------------- */
+/* -- who of those -------------------------------------------------------------------------------------------------- */
 
 struct walk {
 	struct balance		*balance;
@@ -231,7 +230,7 @@ balance_choose(struct balance *balance, struct peer *const *peers, size_t count,
     uint64_t hash, uint64_t now_ms, struct peer **peer_out)
 {
 	const struct walk walk = { balance, peers, count, hash, now_ms };
-	enum choose_result result = candidates_mark(balance, peers, count, tried, now_ms);
+	enum choose_result result = candidates_mark(peers, count, tried, now_ms);
 
 	*peer_out = result == CHOOSE_PEER ? choosers[balance->kind](&walk) : NULL;
 	assert(result != CHOOSE_PEER || *peer_out != NULL);

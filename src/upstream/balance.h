@@ -22,7 +22,6 @@ bool	tried_holds(const struct tried *tried, const struct peer *peer);
 
 struct balance {
 	enum balance_kind		 kind;
-	const struct agent_limits	*agent;		/* borrowed */
 	uint64_t			 slow_start_ms;
 	size_t				 turn;		/* where ties are broken */
 };
@@ -34,8 +33,8 @@ enum choose_result {
 };
 
 /*
- * `hash` of the request's key matters for BALANCE_HASH only. Peers not tried come before those that were, and among both
- * primaries before backups; backups are no overflow: busy primaries are waited for unless this is a retry.
+ * `hash` of the request's key matters for BALANCE_HASH only. Peers not tried come before those that were, and among
+ * both primaries before backups; backups are no overflow: busy primaries are waited for unless this is a retry.
  */
 enum choose_result balance_choose(struct balance *balance, struct peer *const *peers, size_t count,
     const struct tried *tried, uint64_t hash, uint64_t now_ms, struct peer **peer_out);

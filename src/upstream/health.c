@@ -1,4 +1,7 @@
-/* Conclusions from probes, and what the board shows of them. The board's state is the only memory that outlives a prober. */
+/*
+ * Conclusions from probes, and what the board shows of them. The board's state is the only memory that outlives a
+ * prober.
+ */
 #include "upstream/health.h"
 
 #include "base/log.h"

@@ -2,7 +2,7 @@
  * health: active checks. One worker, elected by the primary (slots.h, `prober`), asks every peer of the site in use and
  * writes what it finds on the board; all workers read the board. When another is elected it goes on from the board.
  *
- *	bad probes ≥ fall: UP ──▶ DOWN        good probes ≥ rise: DOWN ──▶ UP        the very first probe decides at once
+ *	bad probes ≥ fall: UP ──▶ DOWN       good probes ≥ rise: DOWN ──▶ UP       the very first probe decides at once
  */
 #ifndef REEVE_UPSTREAM_HEALTH_H
 #define REEVE_UPSTREAM_HEALTH_H

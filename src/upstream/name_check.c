@@ -6,7 +6,7 @@
 #include "net/resolver.h"
 #include "upstream/server.h"
 
-enum { CHECK_MS = 3000 };
+enum { CHECK_MS = 2000 };
 
 struct question {
 	struct round	*round;

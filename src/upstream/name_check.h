@@ -1,7 +1,7 @@
 /*
- * name_check: whether the names of an upstream's servers resolve, for `reeve check` and the trial child: a warning each
- * that does not. All names of one configuration together wait for at most three seconds; what is unanswered then is warned
- * of, and what was not asked is not. Never in a worker.
+ * name_check: whether the names of an upstream's servers resolve, for `reeve check` and the trial child: a warning
+ * each that does not. All names of one configuration together wait for at most two seconds; what is unanswered then
+ * is warned of, and what was not asked is not. Never in a worker.
  */
 #ifndef REEVE_UPSTREAM_NAME_CHECK_H
 #define REEVE_UPSTREAM_NAME_CHECK_H

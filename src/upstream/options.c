@@ -3,7 +3,7 @@
 
 #include "upstream/upstreams.h"
 
-/* -- servers -------------------------------------------------------------------------------------------------------- */
+/* -- servers ------------------------------------------------------------------------------------------------------- */
 
 bool
 server_url_parse(struct span text, struct server_url *url_out, struct err *err)
@@ -30,8 +30,8 @@ url_option(struct option_reader *reader, const struct conf_node *node, void *fie
 
 static const struct option server_options[] = {
 	OPTION_CUSTOM(struct server_options, url, .parse = url_option, .type = "URL", .required = true,
-	    .doc = "`http://host:port` or `unix:/path`. A name stands for all its addresses and is resolved again and again. A "
-	    "path goes before that of every request."),
+	    .doc = "`http://host:port` or `unix:/path`. A name stands for all its addresses and is resolved again and "
+	    "again. A path goes before that of every request."),
 	OPTION_NUMBER(struct server_options, weight, .def = "1", .min = "1", .max = "1000",
 	    .doc = "Its share of the requests, next to that of the others."),
 	OPTION_FLAG(struct server_options, backup, .def = "false",
@@ -54,7 +54,7 @@ static const struct option_group resolve_group = {
 	.name = "resolve", .rows = resolve_options, .size = sizeof(struct resolve_options), .short_key = "interval",
 };
 
-/* -- choosing ------------------------------------------------------------------------------------------------------- */
+/* -- choosing ------------------------------------------------------------------------------------------------------ */
 
 static const struct option_word balance_words[] = {
 	{ "round_robin",	BALANCE_ROUND_ROBIN },
@@ -83,7 +83,7 @@ hash_key_option(struct option_reader *reader, const struct conf_node *node, void
 	    option_problem(reader, node, "%s", err.text);
 }
 
-/* -- agents --------------------------------------------------------------------------------------------------------- */
+/* -- agents -------------------------------------------------------------------------------------------------------- */
 
 static const struct option agent_options[] = {
 	OPTION_NUMBER(struct agent_limits, max_sockets, .def = "256", .min = "1", .max = "65535",
@@ -91,7 +91,8 @@ static const struct option agent_options[] = {
 	OPTION_NUMBER(struct agent_limits, max_free_sockets, .def = "64", .min = "0", .max = "65535",
 	    .doc = "Of those, how many are kept open while no request needs them."),
 	OPTION_DURATION(struct agent_limits, idle_timeout, .def = "50s", .min = "0s", .max = "1d",
-	    .doc = "How long a free socket is kept; less when the server's `Keep-Alive` says so. `0s`: until it closes."),
+	    .doc = "How long a free socket is kept; less when the server's `Keep-Alive` says so. `0s`: until it is "
+	    "closed."),
 	OPTION_NUMBER(struct agent_limits, max_requests, .def = "0", .min = "0", .max = "1000000000",
 	    .doc = "Requests on one socket before it is replaced. 0: no limit."),
 	OPTION_DURATION(struct agent_limits, max_age, .def = "0s", .min = "0s", .max = "365d",
@@ -115,15 +116,17 @@ protocol_option(struct option_reader *reader, const struct conf_node *node, void
 	return option_problem(reader, node, "expected http/1.1, got %s", option_shown(reader, node));
 }
 
-/* -- timeouts ------------------------------------------------------------------------------------------------------- */
+/* -- timeouts ------------------------------------------------------------------------------------------------------ */
 
 #define CONNECT_DOC "Until a socket is connected. `0s`: no limit, as for all of them."
 #define RESPONSE_DOC "From the end of the request to the head of the response."
-#define IDLE_DOC "Between two pieces of a response, of a request that is being sent, or of a tunnel, in either direction."
+#define IDLE_DOC \
+	"Between two pieces of a response, of a request that is being sent, or of a tunnel in either direction."
 
 static const struct option timeouts_options[] = {
 	OPTION_DURATION(struct upstream_timeouts, connect, .def = "2s", .min = "0s", .max = "1d", .doc = CONNECT_DOC),
-	OPTION_DURATION(struct upstream_timeouts, response, .def = "60s", .min = "0s", .max = "1d", .doc = RESPONSE_DOC),
+	OPTION_DURATION(struct upstream_timeouts, response, .def = "60s", .min = "0s", .max = "1d",
+	    .doc = RESPONSE_DOC),
 	OPTION_DURATION(struct upstream_timeouts, idle, .def = "60s", .min = "0s", .max = "1d", .doc = IDLE_DOC),
 	OPTION_END
 };
@@ -147,11 +150,12 @@ const struct option_group timeouts_override_group = {
 	.doc = "Instead of the upstream's.",
 };
 
-/* -- what happens when it fails ------------------------------------------------------------------------------------- */
+/* -- what happens when it fails ------------------------------------------------------------------------------------ */
 
 static const struct option queue_options[] = {
 	OPTION_NUMBER(struct queue_options, size, .def = "1024", .min = "0", .max = "1000000",
-	    .doc = "Requests that may wait for a socket, per worker, first come first served. More are answered with 503."),
+	    .doc = "Requests that may wait for a socket, per worker, first come first served. More are answered with "
+	    "503."),
 	OPTION_DURATION(struct queue_options, timeout, .def = "5s", .min = "0s", .max = "1h",
 	    .doc = "How long one waits before it is answered with 503."),
 	OPTION_END
@@ -220,7 +224,8 @@ static const struct option retry_options[] = {
 
 static const struct option_group retry_group = {
 	.name = "retry", .rows = retry_options, .size = sizeof(struct retry_options), .short_key = "attempts",
-	.doc = "Only while no byte of the response has reached the client, and only when the request can be sent again.",
+	.doc = "Only while no byte of the response has reached the client, and only when the request can be sent "
+	    "again.",
 };
 
 static bool
@@ -279,14 +284,16 @@ probe_path_option(struct option_reader *reader, const struct conf_node *node, vo
 
 	if (node->kind != CONF_SCALAR || node->text.len == 0 || node->text.at[0] != '/' ||
 	    !uri_target_parse(node->text, &target))
-		return option_problem(reader, node, "expected a path such as /health, got %s", option_shown(reader, node));
+		return option_problem(reader, node, "expected a path such as /health, got %s",
+		    option_shown(reader, node));
 	*(struct span *)field = node->text;
 	return true;
 }
 
 static const struct option health_options[] = {
 	OPTION_CUSTOM(struct health_options, path, .parse = probe_path_option, .type = "path", .required = true,
-	    .doc = "What one worker asks each server for, with GET, on behalf of all. The path of a server's URL is not added."),
+	    .doc = "What one worker asks each server for, with GET, on behalf of all. The path of a server's URL is not "
+	    "added."),
 	OPTION_DURATION(struct health_options, interval, .def = "5s", .min = "100ms", .max = "1d",
 	    .doc = "Between two probes of a server."),
 	OPTION_DURATION(struct health_options, timeout, .def = "1s", .min = "10ms", .max = "1h",
@@ -321,7 +328,7 @@ static const struct option_group eject_group = {
 	.doc = "The circuit breaker of each server. Unless this key is given, the last server left is never ejected.",
 };
 
-/* -- an upstream ---------------------------------------------------------------------------------------------------- */
+/* -- an upstream --------------------------------------------------------------------------------------------------- */
 
 static bool
 upstream_check(struct option_reader *reader, const struct conf_node *node, void *record)
@@ -339,9 +346,9 @@ static const struct option upstream_rows[] = {
 	    .max = "1000", .doc = "URLs, or maps with `url`, `weight`, `backup`."),
 	OPTION_GROUP(struct upstream_options, resolve, .group = &resolve_group, .doc = "Resolving names."),
 	OPTION_CHOICE(struct upstream_options, balance, .def = "least_requests", .words = balance_words,
-	    .doc = "`round_robin` by weight; `least_requests`: fewest in flight from this worker, by weight; `random_two`: "
-	    "the less busy of two picked at random; `hash`: the same key goes to the same server, and servers that come or go "
-	    "move only their own share."),
+	    .doc = "`round_robin` by weight; `least_requests`: fewest in flight from this worker, by weight; "
+	    "`random_two`: the less busy of two picked at random; `hash`: the same key goes to the same server, and "
+	    "servers that come or go move only their own share."),
 	OPTION_CUSTOM(struct upstream_options, hash_key, .parse = hash_key_option, .type = "template",
 	    .def = "{client_ip}", .doc = "For `balance: hash`."),
 	OPTION_GROUP(struct upstream_options, agent, .group = &agent_group, .doc = "Keep-alive sockets, per worker."),

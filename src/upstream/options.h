@@ -1,5 +1,6 @@
 /*
- * options: one entry of `upstreams:` as a struct, filled by the rows in options.c. Room-internal but for upstream_group.
+ * options: one entry of `upstreams:` as a struct, filled by the rows in options.c. Room-internal but for
+ * upstream_group.
  */
 #ifndef REEVE_UPSTREAM_OPTIONS_H
 #define REEVE_UPSTREAM_OPTIONS_H

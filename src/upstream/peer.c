@@ -24,7 +24,7 @@ static const bool may_move[BREAKER_STATE_COUNT][BREAKER_STATE_COUNT] = {
 	[BREAKER_TRYING]	= { [BREAKER_OPEN] = true, [BREAKER_CLOSED] = true },
 };
 
-/* -- life ----------------------------------------------------------------------------------------------------------- */
+/* -- life ---------------------------------------------------------------------------------------------------------- */
 
 /* What an earlier configuration had probed is no word on an upstream that is not probed any more. */
 static enum board_state
@@ -43,12 +43,13 @@ peer_create(struct upstream *upstream, struct server *server, const struct agent
 	peer->number = ++upstream->world->peers_made;
 	peer->upstream = upstream;
 	peer->server = server;
-	peer->agent = agent_for(upstream->world, address);
+	peer->agent = agent_for(upstream->world, address, &upstream->options->agent);
 	list_add_last(&peer->agent->peers, &peer->agent_node);
 	agent_address_format(address, name);
 	peer->name = span_text(memory_copy_text(name));
 	peer->hash = hash_span(0, peer->name);
 	peer->key = board_key(upstream->options->name, peer->name);
+	peer->path = server->options->url.parsed.path;
 	peer->weight = (uint32_t)server->options->weight;
 	peer->is_backup = server->options->backup;
 	peer->health = peer_board_state(peer);
@@ -92,7 +93,7 @@ peer_retire(struct peer *peer)
 	peer_unref(peer);
 }
 
-/* -- the breaker ---------------------------------------------------------------------------------------------------- */
+/* -- the breaker --------------------------------------------------------------------------------------------------- */
 
 static void
 peer_move(struct peer *peer, enum breaker_state state)
@@ -245,7 +246,7 @@ peer_failed(struct peer *peer, bool was_trial, const char *why)
 		peer_open(peer, why);
 }
 
-/* -- others' news --------------------------------------------------------------------------------------------------- */
+/* -- others' news -------------------------------------------------------------------------------------------------- */
 
 void
 peer_read_board(struct peer *peer)

@@ -7,8 +7,8 @@
  *                            ▲                                   ├──it fails──▶ OPEN again
  *                            └───────────────────────────────────┘
  *
- * The board is the prober's word, the same in all workers; the breaker is this worker's own experience. Peers are counted
- * by reference: an address that a name lost lives on while a call uses it, without its upstream.
+ * The board is the prober's word, the same in all workers; the breaker is this worker's own experience. Peers are
+ * counted by reference: an address that a name lost lives on while a relay uses it, without its upstream.
  */
 #ifndef REEVE_UPSTREAM_PEER_H
 #define REEVE_UPSTREAM_PEER_H
@@ -27,12 +27,13 @@ enum breaker_state { BREAKER_STATES(BREAKER_STATE_ENUM) BREAKER_STATE_COUNT };
 
 struct peer {
 	struct list_node	 agent_node;	/* in agent->peers */
-	unsigned		 refs;		/* the upstream, and calls */
+	unsigned		 refs;		/* the upstream, and relays */
 	uint32_t		 number;	/* of this worker's peers; never used twice */
 	struct upstream		*upstream;	/* borrowed; NULL: not part of it any more */
 	struct server		*server;	/* borrowed, as upstream */
 	struct agent		*agent;		/* ref */
 	struct span		 name;		/* owned: "127.0.0.1:3000", "unix:/run/app.sock" */
+	struct span		 path;		/* borrowed from the site: that of its URL, before every request's */
 	uint64_t		 hash;		/* of the name */
 	uint64_t		 key;		/* on the board */
 	uint32_t		 weight;
@@ -77,13 +78,16 @@ bool		 peer_is_available(const struct peer *peer, uint64_t now_ms);
 /* Its share, scaled by 256; less during a slow start, never 0. */
 uint64_t	 peer_share(const struct peer *peer, uint64_t slow_start_ms, uint64_t now_ms);
 
-/* A request is about to go there. True: it is the one that tries an ejected peer, and must report one of the three below. */
+/*
+ * A request is about to go there. True: it is the one that tries an ejected peer, and must report one of the three
+ * below.
+ */
 bool		 peer_begin(struct peer *peer);
 
 /* How it ended. was_trial: what peer_begin() said. */
 void		 peer_succeeded(struct peer *peer, bool was_trial);
 void		 peer_failed(struct peer *peer, bool was_trial, const char *why);
-void		 peer_let_go(struct peer *peer, bool was_trial);	/* it ended without telling anything of the peer */
+void		 peer_let_go(struct peer *peer, bool was_trial);	/* it ended and told nothing of it */
 
 /* What the board says now; starts the ramp of one that comes back. */
 void		 peer_read_board(struct peer *peer);

@@ -17,7 +17,9 @@ bool
 upstream_is_resolving(const struct upstream *upstream)
 {
 	for (size_t i = 0; i < upstream->server_count; i++) {
-		if (upstream->servers[i].is_name && !upstream->servers[i].is_answered && upstream->servers[i].query != NULL)
+		const struct server *server = &upstream->servers[i];
+
+		if (server->is_name && !server->is_answered && server->query != NULL)
 			return true;
 	}
 	return false;
@@ -36,7 +38,7 @@ authority_of(const struct server_url *url)
 	return span_first(rest, span_find(rest, '/'));
 }
 
-/* -- peers ---------------------------------------------------------------------------------------------------------- */
+/* -- peers --------------------------------------------------------------------------------------------------------- */
 
 static void
 peer_add(struct server *server, const struct agent_address *address)
@@ -107,7 +109,7 @@ addresses_apply(struct server *server, const struct address *addresses, size_t c
 	server->is_answered = true;
 }
 
-/* -- names ---------------------------------------------------------------------------------------------------------- */
+/* -- names --------------------------------------------------------------------------------------------------------- */
 
 static void
 failure_tell(struct server *server, const char *why)

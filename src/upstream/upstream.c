@@ -9,7 +9,7 @@
 
 enum { RETRY_AFTER_MAX = 60 };
 
-/* -- the queue ------------------------------------------------------------------------------------------------------ */
+/* -- the queue ----------------------------------------------------------------------------------------------------- */
 
 static enum choose_result
 upstream_look(struct upstream *upstream)
@@ -26,8 +26,8 @@ upstream_look(struct upstream *upstream)
 }
 
 /*
- * One turn of those that wait now. Whoever is called may end its request and with it the last reference to the site: the
- * upstream is not touched after the last of them.
+ * One turn of those that wait now. Whoever is called may end its request and with it the last reference to the site:
+ * the upstream is not touched after the last of them.
  */
 static void
 queue_pump(struct later *later)
@@ -70,7 +70,7 @@ upstream_has_room(struct upstream *upstream)
 		loop_later(upstream->world->loop, &upstream->pump);
 }
 
-/* -- life ----------------------------------------------------------------------------------------------------------- */
+/* -- life ---------------------------------------------------------------------------------------------------------- */
 
 static void
 resolve_due(void *owner)
@@ -107,7 +107,6 @@ upstream_create(const struct upstream_options *options, struct upstream_world *w
 	upstream->options = options;
 	upstream->world = world;
 	upstream->balance.kind = (enum balance_kind)options->balance;
-	upstream->balance.agent = &options->agent;
 	upstream->balance.slow_start_ms = options->slow_start;
 	upstream->pump.run = queue_pump;
 	list_init(&upstream->queue);
@@ -181,7 +180,7 @@ upstream_start(struct upstream *upstream, const struct upstream *predecessor)
 		timer_arm(&upstream->probe_timer, 0);
 }
 
-/* -- peers ---------------------------------------------------------------------------------------------------------- */
+/* -- peers --------------------------------------------------------------------------------------------------------- */
 
 void
 upstream_add_peer(struct upstream *upstream, struct peer *peer)
@@ -241,7 +240,7 @@ upstream_has_other(const struct upstream *upstream, const struct peer *peer)
 	return false;
 }
 
-/* -- when there is none --------------------------------------------------------------------------------------------- */
+/* -- when there is none -------------------------------------------------------------------------------------------- */
 
 /* The soonest that anything may change: an ejection ends, or a probe comes. */
 unsigned

@@ -9,7 +9,7 @@
 
 #include "upstream/balance.h"
 #include "upstream/budget.h"
-#include "upstream/call.h"
+#include "upstream/relay.h"
 #include "upstream/server.h"
 
 struct upstream_world;
@@ -40,7 +40,7 @@ struct upstream {
 	size_t				 queued;
 	struct later			 pump;
 	struct timeout_class		*queue_timeout;
-	struct call_timeouts		 timeouts;
+	struct relay_timeouts		 timeouts;
 
 	struct timer			 resolve_timer;
 	struct timer			 probe_timer;
@@ -52,7 +52,7 @@ void		 upstream_free(struct upstream *upstream);
 
 /* predecessor: the upstream of that name in the site before, or NULL. */
 void		 upstream_start(struct upstream *upstream, const struct upstream *predecessor);
-void		 upstream_stop(struct upstream *upstream);	/* no more resolving and probing; calls go on */
+void		 upstream_stop(struct upstream *upstream);	/* no more resolving and probing; relays go on */
 
 void		 upstream_add_peer(struct upstream *upstream, struct peer *peer);	/* takes the reference */
 void		 upstream_remove_peer(struct upstream *upstream, size_t index);

@@ -101,6 +101,7 @@ upstreams_start(struct upstreams *upstreams)
 	for (size_t i = 0; i < upstreams->count; i++)
 		upstream_start(upstreams->items[i],
 		    before ? item_find(before, upstreams->items[i]->options->name) : NULL);
+	timer_arm(&upstreams->world->tick, 0);
 }
 
 struct upstream *

@@ -1,11 +1,11 @@
 /*
  * upstreams: the servers behind, as a site sees them, and the world of one worker in which they live.
  *
- *	world		one a worker, outlives every site: agents (keep-alive sockets by address), resolver, health board
+ *	world		one a worker, outlives every site: agents (keep-alive sockets), resolver, health board
  *	upstreams	one a site: its named upstreams and those that routes name by URL
  *	upstream	one `upstreams:` entry: servers, balance, queue, retry, eject
  *
- * Handlers send through call.h.
+ * Handlers send through relay.h.
  */
 #ifndef REEVE_UPSTREAM_UPSTREAMS_H
 #define REEVE_UPSTREAM_UPSTREAMS_H
@@ -31,8 +31,9 @@ void			 upstream_world_free(struct upstream_world *world);
 void			 upstream_world_drain(struct upstream_world *world);
 
 /*
- * Makes objects of the declared entries. world NULL: checking only; then names that do not resolve are warned of. Problems
- * go to the reader. NULL when there were any. The records and the reader's arena live longer than the upstreams.
+ * Makes objects of the declared entries. world NULL: checking only; then names that do not resolve are warned of.
+ * Problems go to the reader. NULL when there were any. The records and the reader's arena live longer than the
+ * upstreams.
  */
 struct upstreams	*upstreams_create(struct option_reader *reader, const struct conf_records *declared,
     struct upstream_world *world);
@@ -44,8 +45,8 @@ void			 upstreams_start(struct upstreams *upstreams);
 struct upstream		*upstreams_find(struct upstreams *upstreams, struct span name);	/* marks it used */
 
 /*
- * The upstream for a URL in a route ("http://127.0.0.1:3000"), made once with all defaults. NULL: the sentence says why.
- * Only while the site is being built: it uses the reader that upstreams_create() was given.
+ * The upstream for a URL in a route ("http://127.0.0.1:3000"), made once with all defaults. NULL: the sentence says
+ * why. Only while the site is being built: it uses the reader that upstreams_create() was given.
  */
 struct upstream		*upstreams_for_url(struct upstreams *upstreams, struct span url, struct err *err);
 

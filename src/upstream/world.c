@@ -1,9 +1,11 @@
-/* What is shared is here; who uses it is elsewhere. The prober's housekeeping is the one thing this file does itself. */
+/*
+ * What is shared is here; who uses it is elsewhere. The prober's housekeeping is the one thing this file does itself.
+ */
 #include "upstream/world.h"
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "upstream/call_parts.h"
+#include "upstream/relay_parts.h"
 #include "upstream/health.h"
 
 #include <assert.h>
@@ -18,7 +20,7 @@ struct known_name {
 	struct address		 addresses[SERVER_ADDRESSES_MAX];
 };
 
-/* -- names ---------------------------------------------------------------------------------------------------------- */
+/* -- names --------------------------------------------------------------------------------------------------------- */
 
 struct resolver *
 world_resolver(struct upstream_world *world)
@@ -88,7 +90,7 @@ names_free(struct upstream_world *world)
 	}
 }
 
-/* -- life ----------------------------------------------------------------------------------------------------------- */
+/* -- life ---------------------------------------------------------------------------------------------------------- */
 
 static void
 tick(void *owner)
@@ -116,8 +118,8 @@ upstream_world_create(struct loop *loop, struct board *board, const struct slots
 	world->fields_room = memory_zalloc(WORLD_FIELDS_ROOM * sizeof(*world->fields_room));
 	list_init(&world->agents);
 	list_init(&world->upstreams);
-	list_init(&world->over_calls);
-	list_init(&world->free_calls);
+	list_init(&world->over_relays);
+	list_init(&world->free_relays);
 	timer_init(&world->tick, loop, tick, world);
 	timer_arm(&world->tick, TICK_MS);
 	return world;
@@ -135,16 +137,16 @@ agents_close_free(struct upstream_world *world)
 }
 
 static void
-calls_free(struct list_node *calls)
+relays_free(struct list_node *relays)
 {
 	struct list_node *node;
 
-	while ((node = list_first(calls)) != NULL) {
-		struct call *call = LIST_OWNER(node, struct call, waiter.node);
+	while ((node = list_first(relays)) != NULL) {
+		struct relay *relay = LIST_OWNER(node, struct relay, waiter.node);
 
 		list_remove(node);
-		loop_later_cancel(&call->later);
-		memory_free(call);
+		loop_later_cancel(&relay->later);
+		memory_free(relay);
 	}
 }
 
@@ -155,8 +157,8 @@ upstream_world_free(struct upstream_world *world)
 	if (world == NULL)
 		return;
 	assert(list_is_empty(&world->upstreams) && list_is_empty(&world->agents));
-	calls_free(&world->over_calls);
-	calls_free(&world->free_calls);
+	relays_free(&world->over_relays);
+	relays_free(&world->free_relays);
 	timer_fini(&world->tick);
 	resolver_free(world->resolver);
 	names_free(world);

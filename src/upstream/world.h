@@ -16,7 +16,7 @@
 enum {
 	WORLD_BUFFER_SIZE = 68 * 1024,	/* 64K of content and its head in one read */
 	WORLD_FIELDS_ROOM = 64,		/* of a response head, before its request's arena is needed */
-	WORLD_FREE_CALLS_MAX = 256,
+	WORLD_FREE_RELAYS_MAX = 256,
 };
 
 struct known_name;
@@ -41,9 +41,9 @@ struct upstream_world {
 
 	char			*buffer;	/* owned: WORLD_BUFFER_SIZE, of whoever reads now */
 	struct field		*fields_room;	/* owned: of whoever parses now */
-	struct list_node	 over_calls;	/* struct call, until the end of the turn */
-	struct list_node	 free_calls;	/* struct call */
-	unsigned		 free_call_count;
+	struct list_node	 over_relays;	/* struct relay, until the end of the turn */
+	struct list_node	 free_relays;	/* struct relay */
+	unsigned		 free_relay_count;
 };
 
 static inline bool

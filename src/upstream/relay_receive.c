@@ -1,0 +1,503 @@
+/*
+ * The response on its way back. Bytes are read into the worker's one buffer, decoded where they lie and handed to the
+ * client's side as pieces; head and content that arrive together leave together.
+ *
+ * Nothing is passed on before all that has come was found to be well framed, so that a response which breaks in its
+ * first bytes can still become a 502.
+ */
+#include "upstream/relay_parts.h"
+
+#include <assert.h>
+#include <errno.h>
+
+enum { PIECES_MAX = 60, TRAILERS_BYTES_MAX = 16 * 1024 };
+
+static const struct h1_limits head_limits = { .header_size = RELAY_HEAD_MAX, .header_count = RELAY_FIELDS_MAX };
+
+/* A head as it was parsed, while its bytes still lie in the buffer. */
+struct answer {
+	struct h1_response_head	 head;
+	struct fields		 fields;
+	struct span		 bytes;
+};
+
+/* -- the head goes over -------------------------------------------------------------------------------------------- */
+
+static struct span
+span_move(struct span from, struct span bytes, ptrdiff_t distance)
+{
+	if (from.at >= bytes.at && from.at < bytes.at + bytes.len)
+		from.at += distance;
+	return from;
+}
+
+/* RFC 9110 §7.6.1; a protocol that was agreed on is the one thing of this hop that the client must hear. */
+static bool
+is_passed(const struct field *field, struct span connection, unsigned status)
+{
+	if (field->id == FIELD_UPGRADE)
+		return status == 101;
+	return field->id != FIELD_CONTENT_LENGTH && !field_is_hop_by_hop(field, connection);
+}
+
+/* The buffer is overwritten by the next read of anybody, so the bytes move into the request's arena. */
+static void
+response_fill(struct relay *relay, const struct answer *answer)
+{
+	struct request *request = relay->request;
+	struct response *response = &request->response;
+	struct span connection = fields_joined(&answer->fields, FIELD_CONNECTION, request->arena);
+	struct span kept = arena_copy(request->arena, answer->bytes);
+	ptrdiff_t distance = kept.at - answer->bytes.at;
+
+	response->status = answer->head.status;
+	response->has_length = answer->head.has_content_length && answer->head.status >= 200;
+	response->content_length = response->has_length ? answer->head.content_length : 0;
+	for (uint32_t i = 0; i < answer->fields.count; i++) {
+		const struct field *field = &answer->fields.items[i];
+
+		if (is_passed(field, connection, response->status))
+			fields_add_known(&response->fields, field->id, span_move(field->name, answer->bytes, distance),
+			    span_move(field->value, answer->bytes, distance));
+	}
+	/* RFC 9110 §7.6.3: another line of a list field is the same as another member. */
+	fields_add(&response->fields, FIELD_VIA, answer->head.minor == 0 ? SPAN_OF("1.0 reeve") : SPAN_OF("1.1 reeve"));
+}
+
+/* -- content ------------------------------------------------------------------------------------------------------- */
+
+enum body_step { BODY_PIECE, BODY_MORE, BODY_END, BODY_BAD };
+
+static enum body_step
+chunked_next(struct relay *relay, struct span *rest_io, struct span *piece_out)
+{
+	switch (h1_chunked_read(&relay->chunked, rest_io, piece_out)) {
+	case H1_CHUNK_DATA:
+		return BODY_PIECE;
+	case H1_CHUNK_AGAIN:
+		return BODY_MORE;
+	case H1_CHUNK_END:
+		return BODY_END;
+	case H1_CHUNK_BAD:
+		break;
+	}
+	return BODY_BAD;
+}
+
+static enum body_step
+length_next(struct relay *relay, struct span *rest_io, struct span *piece_out)
+{
+	if (relay->body_left == 0)
+		return BODY_END;
+	if (rest_io->len == 0)
+		return BODY_MORE;
+	*piece_out = span_first(*rest_io, relay->body_left < rest_io->len ? (size_t)relay->body_left : rest_io->len);
+	*rest_io = span_skip(*rest_io, piece_out->len);
+	relay->body_left -= piece_out->len;
+	return BODY_PIECE;
+}
+
+static enum body_step
+body_next(struct relay *relay, struct span *rest_io, struct span *piece_out)
+{
+	switch (relay->body) {
+	case H1_BODY_CHUNKED:
+		return chunked_next(relay, rest_io, piece_out);
+	case H1_BODY_LENGTH:
+		return length_next(relay, rest_io, piece_out);
+	case H1_BODY_UNTIL_CLOSE:
+		if (rest_io->len == 0)
+			return BODY_MORE;
+		*piece_out = *rest_io;
+		*rest_io = span_skip(*rest_io, rest_io->len);
+		return BODY_PIECE;
+	case H1_BODY_NONE:
+		break;
+	}
+	return BODY_END;
+}
+
+struct pieces {
+	struct iovec	items[PIECES_MAX];
+	unsigned	count;
+};
+
+static void
+pieces_add(struct pieces *pieces, struct span piece)
+{
+	struct iovec *item = &pieces->items[pieces->count++];
+
+	memcpy(&item->iov_base, &piece.at, sizeof(item->iov_base));	/* iovec has no const; sockets only read */
+	item->iov_len = piece.len;
+}
+
+/* The head first, if it has not gone over yet. */
+static void
+response_begin(struct relay *relay, const struct answer *answer)
+{
+	if (relay->request->state >= REQUEST_STARTED)
+		return;
+	response_fill(relay, answer);
+	response_start(relay->request);
+}
+
+/* False: the relay is over. */
+static bool
+pieces_pass(struct relay *relay, const struct answer *answer, struct pieces *pieces)
+{
+	bool is_first = relay->request->state < REQUEST_STARTED;
+
+	response_begin(relay, answer);
+	if (pieces->count > 0)
+		relay->is_paused = !response_write(relay->request, pieces->items, pieces->count);
+	else if (is_first)
+		response_flush(relay->request);
+	pieces->count = 0;
+	return relay->state != RELAY_OVER;
+}
+
+/* Bytes behind the end belong to nothing that was asked for: such a socket is not used again. */
+static void
+response_complete(struct relay *relay, const struct answer *answer, const struct pieces *pieces, bool has_excess)
+{
+	bool is_reusable = relay->keep_alive && !has_excess && relay_is_sent(relay);
+	struct request *request;
+
+	response_begin(relay, answer);
+	relay_drop_socket(relay, is_reusable);
+	request = relay_end(relay);
+	if (relay->trailers.count == 0) {
+		response_finish_with(request, pieces->items, pieces->count);
+		return;
+	}
+	if (pieces->count > 0)
+		response_write(request, pieces->items, pieces->count);
+	response_finish(request, &relay->trailers);
+}
+
+/* answer NULL: the head has gone over. */
+static void
+take_body(struct relay *relay, struct span rest, const struct answer *answer)
+{
+	struct pieces pieces = { .count = 0 };
+	enum body_step step;
+	struct span piece;
+
+	while ((step = body_next(relay, &rest, &piece)) == BODY_PIECE) {
+		pieces_add(&pieces, piece);
+		if (pieces.count == PIECES_MAX && !pieces_pass(relay, answer, &pieces))
+			return;
+	}
+	switch (step) {
+	case BODY_MORE:
+		if (pieces_pass(relay, answer, &pieces))
+			relay_arm(relay);
+		break;
+	case BODY_END:
+		response_complete(relay, answer, &pieces, rest.len > 0);
+		break;
+	case BODY_BAD:
+		relay_failed(relay, 0, 502, relay->chunked.why);
+		break;
+	case BODY_PIECE:
+		assert(!"the loop takes all pieces");
+	}
+}
+
+/* -- the final head ------------------------------------------------------------------------------------------------ */
+
+static const struct failing_status {
+	unsigned		 status;
+	enum retry_cause	 cause;
+	const char		*why;
+} failing_statuses[] = {
+	{ 502, RETRY_502, "it answered 502" },
+	{ 503, RETRY_503, "it answered 503" },
+	{ 504, RETRY_504, "it answered 504" },
+};
+
+static const struct failing_status *
+failing_find(unsigned status)
+{
+	for (size_t i = 0; i < sizeof(failing_statuses) / sizeof(failing_statuses[0]); i++) {
+		if (failing_statuses[i].status == status)
+			return &failing_statuses[i];
+	}
+	return NULL;
+}
+
+/* What the answer says of the server. True: another one is asked instead. */
+static bool
+judge(struct relay *relay, unsigned status)
+{
+	const struct failing_status *failing = failing_find(status);
+	bool was_trial = relay->is_trial;
+
+	relay->is_trial = false;
+	if (failing == NULL) {
+		peer_succeeded(relay->peer, was_trial);
+		return false;
+	}
+	slot_add(&relay->world->slot->totals.upstream_failures, 1);
+	peer_failed(relay->peer, was_trial, failing->why);
+	if (!relay_may_retry(relay, failing->cause))
+		return false;
+	relay_retry(relay, status, failing->why);
+	return true;
+}
+
+static void
+body_expect(struct relay *relay, const struct h1_response_head *head)
+{
+	relay->body = head->body;
+	relay->body_left = head->content_length;
+	relay->keep_alive = head->keep_alive;
+	if (head->body == H1_BODY_CHUNKED) {
+		fields_init(&relay->trailers, relay->request->arena, NULL, 0);
+		h1_chunked_init(&relay->chunked, &relay->trailers, TRAILERS_BYTES_MAX);
+	}
+}
+
+static void
+final_head(struct relay *relay, const struct answer *answer, struct span rest)
+{
+	relay->request->upstream_ms = loop_now_ms(relay->world->loop) - relay->try_ms;
+	if (fields_have(&answer->fields, FIELD_KEEP_ALIVE))
+		agent_hear_keep_alive(relay->peer->agent, fields_value(&answer->fields, FIELD_KEEP_ALIVE));
+	if (judge(relay, answer->head.status))
+		return;
+	body_expect(relay, &answer->head);
+	relay->keeps_body = false;
+	text_fini(&relay->replay);
+	text_fini(&relay->partial);
+	relay_move(relay, RELAY_STREAMING);
+	take_body(relay, rest, answer);
+}
+
+/* -- heads before it ----------------------------------------------------------------------------------------------- */
+
+static void
+hop_by_hop_remove(struct relay *relay, struct fields *fields)
+{
+	struct span connection = fields_joined(fields, FIELD_CONNECTION, relay->request->arena);
+
+	for (uint32_t i = fields->count; i-- > 0;) {
+		if (!is_passed(&fields->items[i], connection, 100))
+			fields_remove_at(fields, i);
+	}
+}
+
+/* 100 is an answer to an Expect that we never send. False: the relay is over. */
+static bool
+informational(struct relay *relay, struct answer *answer)
+{
+	if (answer->head.status == 100)
+		return true;
+	if (++relay->informed > RELAY_INFORM_MAX) {
+		relay_failed(relay, 0, 502, "too many informational responses");
+		return false;
+	}
+	hop_by_hop_remove(relay, &answer->fields);
+	response_inform(relay->request, answer->head.status, &answer->fields);
+	return relay->state != RELAY_OVER;
+}
+
+static void
+tunnel_take(struct relay *relay, struct span bytes)
+{
+	struct pieces pieces = { .count = 0 };
+
+	if (bytes.len > 0) {
+		pieces_add(&pieces, bytes);
+		relay->is_paused = !response_write(relay->request, pieces.items, pieces.count);
+	}
+	if (relay->state != RELAY_OVER)
+		relay_arm(relay);
+}
+
+/* 101: bytes as they are, both ways, until either side has said all. */
+static void
+upgraded(struct relay *relay, const struct answer *answer, struct span rest)
+{
+	struct request *request = relay->request;
+
+	if (!relay->may_upgrade || !relay_is_sent(relay)) {
+		relay_failed(relay, 0, 502, "it switches protocols though nobody asked for that");
+		return;
+	}
+	request->upstream_ms = loop_now_ms(relay->world->loop) - relay->try_ms;
+	peer_succeeded(relay->peer, relay->is_trial);
+	relay->is_trial = false;
+	text_fini(&relay->replay);
+	text_fini(&relay->partial);
+	relay->keeps_body = false;
+	relay->body_ended = false;
+	relay_move(relay, RELAY_TUNNEL);
+	response_fill(relay, answer);
+	response_start(request);
+	response_upgrade(request);
+	if (relay->state == RELAY_OVER)
+		return;
+	tunnel_take(relay, rest);
+	if (relay->state == RELAY_OVER)
+		return;
+	request_want_body(request, false);
+	request_want_body(request, true);
+}
+
+/* -- bytes --------------------------------------------------------------------------------------------------------- */
+
+static void
+partial_keep(struct relay *relay, struct span rest)
+{
+	size_t held = rest.at == relay->world->buffer ? relay->partial.len : 0;
+
+	if (held == 0)
+		text_clear(&relay->partial);
+	text_add(&relay->partial, span_skip(rest, held));
+	relay->searched = rest.len;
+}
+
+/* True: the head's end has not come. */
+static bool
+is_known_incomplete(const struct relay *relay, struct span bytes)
+{
+	return relay->searched > 0 && bytes.len < RELAY_HEAD_MAX && !h1_head_may_be_complete(bytes, relay->searched);
+}
+
+static void
+take_head(struct relay *relay, struct span rest)
+{
+	struct upstream_world *world = relay->world;
+	struct answer answer;
+	size_t used;
+
+	if (is_known_incomplete(relay, rest)) {
+		partial_keep(relay, rest);
+		return;
+	}
+	for (;;) {
+		fields_init(&answer.fields, relay->request->arena, world->fields_room, WORLD_FIELDS_ROOM);
+		switch (h1_response_parse(rest, relay->request->method, &head_limits, &answer.fields, &answer.head,
+		    &used)) {
+		case H1_AGAIN:
+			partial_keep(relay, rest);
+			return;
+		case H1_BAD:
+			relay_failed(relay, 0, 502, answer.head.why);
+			return;
+		case H1_OK:
+			break;
+		}
+		answer.bytes = span_first(rest, used);
+		rest = span_skip(rest, used);
+		if (answer.head.status >= 200 || answer.head.status == 101)
+			break;
+		if (!informational(relay, &answer))
+			return;
+	}
+	if (answer.head.status == 101)
+		upgraded(relay, &answer, rest);
+	else
+		final_head(relay, &answer, rest);
+}
+
+static void
+take_bytes(struct relay *relay, struct span bytes)
+{
+	switch (relay->state) {
+	case RELAY_SENT:
+		take_head(relay, bytes);
+		break;
+	case RELAY_STREAMING:
+		take_body(relay, bytes, NULL);
+		break;
+	case RELAY_TUNNEL:
+		tunnel_take(relay, bytes);
+		break;
+	case RELAY_WAITING:
+	case RELAY_CONNECTING:
+	case RELAY_OVER:
+	case RELAY_STATE_COUNT:
+		assert(!"no socket, no bytes");
+	}
+}
+
+static void
+server_ended(struct relay *relay)
+{
+	static const struct pieces nothing = { .count = 0 };
+
+	switch (relay->state) {
+	case RELAY_TUNNEL:
+		response_finish(relay_end(relay), NULL);
+		break;
+	case RELAY_STREAMING:
+		if (relay->body == H1_BODY_UNTIL_CLOSE)
+			response_complete(relay, NULL, &nothing, false);
+		else
+			relay_failed(relay, RETRY_RESET, 502, "it closed the connection in the middle of the content");
+		break;
+	default:
+		relay->was_unread = agent_socket_was_unread(relay->socket);
+		relay_failed(relay, RETRY_RESET, 502, relay->has_heard
+		    ? "it closed the connection in the middle of the head"
+		    : "it closed the connection without an answer");
+		break;
+	}
+}
+
+/* A tunnel whose one side has broken off is over for the other, too. */
+static void
+server_broke(struct relay *relay, const char *why)
+{
+	relay->was_unread = true;	/* a reset, not an end: something of ours was refused */
+	if (relay->state == RELAY_TUNNEL)
+		response_abort(relay_end(relay), why);
+	else
+		relay_failed(relay, RETRY_RESET, 502, why);
+}
+
+void
+relay_readable(struct relay *relay)
+{
+	char *buffer = relay->world->buffer;
+	size_t held = relay->partial.len;
+	size_t count;
+
+	if (relay->is_paused) {
+		relay->reads_off = true;
+		relay_watch(relay);
+		return;
+	}
+	assert(held < WORLD_BUFFER_SIZE);
+	switch (stream_read(&relay->socket->stream, buffer + held, WORLD_BUFFER_SIZE - held, &count)) {
+	case STREAM_OK:
+		if (held > 0)
+			memcpy(buffer, relay->partial.bytes, held);
+		relay->has_heard = true;
+		take_bytes(relay, span_make(buffer, held + count));
+		break;
+	case STREAM_AGAIN:
+		break;
+	case STREAM_END:
+		server_ended(relay);
+		break;
+	case STREAM_BROKEN:
+		server_broke(relay, strerror(errno));
+		break;
+	}
+}
+
+void
+relay_on_drained(struct request *request)
+{
+	struct relay *relay = request->work;
+
+	relay->is_paused = false;
+	if (relay->reads_off) {
+		relay->reads_off = false;
+		relay_watch(relay);
+	}
+	relay_arm(relay);
+}
