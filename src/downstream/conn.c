@@ -39,6 +39,7 @@ conn_move(struct conn *conn, enum conn_state state)
 
 /* -- readiness and time --------------------------------------------------------------------------------------------- */
 
+/* While content stands between us and what is pipelined, and nobody wants it, the client waits. */
 static bool
 conn_wants_input(const struct conn *conn)
 {
@@ -46,11 +47,9 @@ conn_wants_input(const struct conn *conn)
 
 	if (conn->read_ended)
 		return false;
-	if (exchange == NULL || exchange->ended)
+	if (exchange == NULL || exchange->ended || content_is_wanted(exchange))
 		return true;
-	if (exchange->wants_body && !exchange->body_done)
-		return true;
-	return conn->held_len < CONN_HELD_MAX && !(exchange->tunnel || !exchange->body_done);
+	return exchange->body_done && conn->held_len < CONN_HELD_MAX;
 }
 
 void
@@ -87,14 +86,14 @@ conn_arm(struct conn *conn)
 		timeout_arm(&conn->timeout, downstream->header_timeout);
 		break;
 	case CONN_IDLE:
-		timeout_arm(&conn->timeout, conn->requests == 0 ? downstream->header_timeout :
-		    downstream->draining ? downstream->drain_timeout : downstream->keepalive_timeout);
+		timeout_arm(&conn->timeout, downstream->draining ? downstream->drain_timeout :
+		    conn->requests == 0 ? downstream->header_timeout : downstream->keepalive_timeout);
 		break;
 	case CONN_LINGER:
 		timeout_arm(&conn->timeout, downstream->linger_timeout);
 		break;
 	case CONN_REQUEST:
-		if (exchange && !exchange->body_done && !exchange->tunnel && (exchange->wants_body || exchange->finished))
+		if (exchange && !exchange->tunnel && content_is_wanted(exchange))
 			timeout_arm(&conn->timeout, body_timeout_of(exchange));
 		else
 			timeout_disarm(&conn->timeout);
@@ -110,15 +109,18 @@ static void
 conn_timed_out(void *owner)
 {
 	struct conn *conn = owner;
+	bool was_idle = conn->state == CONN_LINGER || (conn->state == CONN_IDLE && conn->requests > 0);
 
-	slot_add(&conn->downstream->slot->totals.timeouts, 1);
+	if (!was_idle)
+		slot_add(&conn->downstream->slot->totals.timeouts, 1);
 	switch ((enum conn_state)conn->state) {
 	case CONN_HEAD:
 		exchange_begin(exchange_create(conn));
 		exchange_fail(conn->exchange, 408, "the head did not arrive in time");
 		break;
 	case CONN_REQUEST:
-		exchange_fail(conn->exchange, 408, "the content did not arrive in time");
+		if (!conn->exchange->ended)
+			exchange_fail(conn->exchange, 408, "the content did not arrive in time");
 		break;
 	default:
 		conn_close(conn);
@@ -133,7 +135,7 @@ conn_ready(void *owner, unsigned ready)
 
 	if ((ready & WATCH_WRITE) && conn->exchange)
 		exchange_writable(conn->exchange);
-	if ((ready & WATCH_READ) && conn->state != CONN_CLOSED)
+	if ((ready & WATCH_READ) && conn->state != CONN_CLOSED && conn_wants_input(conn))
 		conn_readable(conn);
 }
 
@@ -152,6 +154,12 @@ conn_name_client(struct conn *conn)
 	conn->client.ip = span_make(conn->ip_text, len);
 	conn->client.port = address_port(&conn->peer);
 	conn->client.local_port = conn->listener->port;
+	conn_trust(conn);
+}
+
+void
+conn_trust(struct conn *conn)
+{
 	conn->client.is_trusted = networks_hold(conn->downstream->settings.trusted_proxies, &conn->peer);
 }
 
@@ -161,7 +169,7 @@ conn_is_over_client_limit(struct conn *conn)
 	struct downstream *downstream = conn->downstream;
 	uint64_t limit = downstream->settings.limits->connections_per_client;
 
-	if (limit == 0 || conn->listener->is_unix)
+	if (limit == 0 || (conn->peer.any.sa_family != AF_INET && conn->peer.any.sa_family != AF_INET6))
 		return false;
 	if (downstream->per_client == NULL)
 		downstream->per_client = per_client_create();
@@ -170,9 +178,9 @@ conn_is_over_client_limit(struct conn *conn)
 }
 
 static void
-conn_resume(struct later *later)
+resume_later(struct later *later)
 {
-	conn_consume_held(LIST_OWNER(later, struct conn, later));
+	conn_resume(LIST_OWNER(later, struct conn, later));
 }
 
 void
@@ -184,19 +192,13 @@ conn_open(struct downstream *downstream, int fd, const struct address *peer,
 	conn->downstream = downstream;
 	conn->listener = listener;
 	conn->peer = *peer;
-	conn->later.run = conn_resume;
+	conn->later.run = resume_later;
 	stream_init(&conn->stream, fd);
 	stream_tune(&conn->stream, !listener->is_unix);
 	conn_name_client(conn);
 	watch_init(&conn->watch, downstream->loop, fd, conn_ready, conn);
 	timeout_init(&conn->timeout, conn_timed_out, conn);
-	list_add_last(&downstream->conns, &conn->node);
-	if (++downstream->count >= downstream->settings.limits->connections && !downstream->full) {
-		downstream->full = true;
-		downstream->events->on_full(downstream->owner, true);
-	}
-	slot_add(&downstream->slot->totals.connections_accepted, 1);
-	slot_set(&downstream->slot->connections, downstream->count);
+	downstream_add(downstream, conn);
 	conn->state = listener->proxy_protocol ? CONN_PROXY : CONN_IDLE;
 	if (listener->proxy_protocol ? !conn->client.is_trusted : conn_is_over_client_limit(conn)) {
 		slot_add(&downstream->slot->totals.connections_refused, 1);
@@ -232,21 +234,15 @@ conn_close(struct conn *conn)
 	conn_move(conn, CONN_CLOSED);
 	timeout_disarm(&conn->timeout);
 	watch_fini(&conn->watch);
-	stream_close(&conn->stream);
-	list_remove(&conn->node);
+	if (conn->cut || (conn->exchange && exchange_is_cut(conn->exchange)))
+		stream_reset(&conn->stream);
+	else
+		stream_close(&conn->stream);
 	if (conn->counted)
 		per_client_remove(downstream->per_client, &conn->peer);
-	downstream->count--;
-	slot_add(&downstream->slot->totals.connections_closed, 1);
-	slot_set(&downstream->slot->connections, downstream->count);
 	conn->later.run = conn_free;
 	loop_later(downstream->loop, &conn->later);
-	if (downstream->full && downstream->count * 20 < downstream->settings.limits->connections * 19) {
-		downstream->full = false;
-		downstream->events->on_full(downstream->owner, false);
-	}
-	if (downstream->draining && downstream->count == 0)
-		downstream->events->on_empty(downstream->owner);
+	downstream_remove(downstream, conn);
 }
 
 /*
@@ -262,11 +258,10 @@ conn_linger(struct conn *conn)
 	conn_update(conn);
 }
 
+/* A response whose head has not left says so; after one that has, the connection is idle for `idle`, as all are. */
 void
 conn_drain(struct conn *conn)
 {
 	if (conn->state == CONN_IDLE || conn->state == CONN_PROXY)
 		timeout_arm(&conn->timeout, conn->downstream->drain_timeout);
-	else if (conn->exchange)
-		conn->exchange->close_after = true;
 }

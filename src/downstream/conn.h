@@ -44,6 +44,7 @@ struct conn {
 	bool					 read_ended;	/* the peer finished sending */
 	bool					 consuming;	/* conn_consume() is on the stack */
 	bool					 counted;	/* in the per-client table */
+	bool					 cut;		/* the peer must see a reset, not an end */
 	struct downstream			*downstream;	/* borrowed: outlives us */
 	const struct downstream_listener	*listener;	/* borrowed: outlives us */
 	struct exchange				*exchange;	/* owned; NULL between requests */
@@ -72,6 +73,8 @@ struct exchange {
 	struct span		 head;		/* laid down but not sent; arena */
 	bool			 body_done;	/* all content has come and been given */
 	bool			 wants_body;
+	bool			 end_told;	/* of a request without content: on_body has said `last` */
+	bool			 desynced;	/* where the request ends is not known, or too late: no more of it is read */
 	bool			 continue_sent;	/* or not needed any more */
 	bool			 close_after;
 	bool			 chunked_out;
@@ -81,6 +84,7 @@ struct exchange {
 	bool			 broken;	/* the client cannot be reached any more */
 	bool			 ended;		/* over: conn_settle() releases it */
 	bool			 tunnel;
+	uint8_t			 informed;	/* informational responses passed on */
 };
 
 /* What all connections of a worker share. */
@@ -101,6 +105,7 @@ struct downstream {
 	size_t					 count;
 	bool					 full;
 	bool					 draining;
+	bool					 emptied;	/* on_empty has been said */
 	struct exchange				*free_exchanges;
 	size_t					 free_count;
 	struct per_client			*per_client;	/* owned; NULL: not limited */
@@ -108,11 +113,16 @@ struct downstream {
 	size_t					 buffer_size;
 };
 
+/* downstream.c: all of them; counted, and on_full and on_empty said when they are due */
+void	downstream_add(struct downstream *downstream, struct conn *conn);
+void	downstream_remove(struct downstream *downstream, struct conn *conn);
+
 /* conn.c: the life of a connection */
 void	conn_open(struct downstream *downstream, int fd, const struct address *peer,
 	    const struct downstream_listener *listener);
 void	conn_close(struct conn *conn);			/* at once; an exchange on it is cut off */
 void	conn_name_client(struct conn *conn);		/* conn->client from conn->peer */
+void	conn_trust(struct conn *conn);			/* whether the peer is a trusted proxy now */
 bool	conn_is_over_client_limit(struct conn *conn);	/* counts it, once its address is known */
 void	conn_linger(struct conn *conn);			/* ends our side; the peer's is read and forgotten for a while */
 void	conn_drain(struct conn *conn);
@@ -122,10 +132,14 @@ void	conn_move(struct conn *conn, enum conn_state state);
 
 /* conn_input.c: bytes to requests and content */
 void	conn_readable(struct conn *conn);
-void	conn_consume_held(struct conn *conn);
+bool	content_is_wanted(const struct exchange *exchange);	/* by the handler, or to get past it */
 
-/* After an exchange ended: releases it, closes or goes on. unread: more input than that of the exchange has come. */
-void	conn_settle(struct conn *conn, bool unread);
+/*
+ * Something has changed that lets held input be used, or the exchange is over: goes on from there. Never before whoever
+ * calls has returned, because an exchange that is over is released then.
+ */
+void	conn_go_on(struct conn *conn);
+void	conn_resume(struct conn *conn);		/* what conn_go_on() leaves to the end of the turn */
 
 /* exchange.c: one request and its response */
 struct exchange	*exchange_create(struct conn *conn);
@@ -133,6 +147,7 @@ void	exchange_begin(struct exchange *exchange);	/* it is the connection's from n
 void	exchange_release(struct exchange *exchange);
 void	exchange_end(struct exchange *exchange);	/* both directions are over, or nothing can move any more */
 void	exchange_complete(struct exchange *exchange);	/* ends it when nothing is left to do */
+bool	exchange_is_cut(const struct exchange *exchange);	/* its end must not look like one */
 void	exchange_gone(struct exchange *exchange, const char *why);	/* tells the handler, and ends */
 void	exchange_fail(struct exchange *exchange, unsigned status, const char *why);	/* takes it from the handler */
 

@@ -15,17 +15,27 @@
 
 #include <assert.h>
 
+enum {
+	HELD_FIRST_ROOM = 256,
+	TARGET_AT_MAX = 48,	/* bytes before a target: empty lines, the longest method, a space */
+};
+
 /* -- held input ----------------------------------------------------------------------------------------------------- */
 
+/* Doubling from small: one who sends byte by byte neither costs a copy a byte nor holds more than he sent twice. */
 static void
-held_reserve(struct conn *conn, size_t room)
+held_add(struct conn *conn, struct span bytes)
 {
-	size_t need = conn->held_len + room;
+	size_t need = conn->held_len + bytes.len, room = conn->held_room > 0 ? conn->held_room : HELD_FIRST_ROOM;
 
-	if (need <= conn->held_room)
-		return;
-	conn->held = memory_resize(conn->held, need);
-	conn->held_room = (uint32_t)need;
+	while (room < need)
+		room *= 2;
+	if (room > conn->held_room) {
+		conn->held = memory_resize(conn->held, room);
+		conn->held_room = (uint32_t)room;
+	}
+	memcpy(conn->held + conn->held_len, bytes.at, bytes.len);
+	conn->held_len = (uint32_t)need;
 }
 
 static void
@@ -38,7 +48,7 @@ held_drop(struct conn *conn)
 	conn->searched = 0;
 }
 
-/* Keeps what was not used; rest may lie in the held bytes themselves. */
+/* Keeps what was not used: of the held bytes when there are any, else of the shared buffer. */
 static void
 held_keep(struct conn *conn, struct span rest)
 {
@@ -47,17 +57,13 @@ held_keep(struct conn *conn, struct span rest)
 			held_drop(conn);
 		return;
 	}
-	if (conn->held && rest.at >= conn->held && rest.at <= conn->held + conn->held_room) {
-		if (rest.at != conn->held)
-			conn->searched = 0;
+	if (conn->held == NULL) {
+		held_add(conn, rest);
+	} else if (rest.at != conn->held) {
 		memmove(conn->held, rest.at, rest.len);
-	} else {
-		conn->held_len = 0;
+		conn->held_len = (uint32_t)rest.len;
 		conn->searched = 0;
-		held_reserve(conn, rest.len);
-		memcpy(conn->held, rest.at, rest.len);
 	}
-	conn->held_len = (uint32_t)rest.len;
 }
 
 /* -- a head --------------------------------------------------------------------------------------------------------- */
@@ -125,8 +131,7 @@ request_dispatch(struct exchange *exchange, const struct h1_request_head *head)
 	const char *why;
 
 	conn->requests++;
-	if (downstream->draining || conn->read_ended ||
-	    (limits->keepalive_requests > 0 && conn->requests >= limits->keepalive_requests))
+	if (downstream->draining || (limits->keepalive_requests > 0 && conn->requests >= limits->keepalive_requests))
 		exchange->close_after = true;
 	if (!head_complete(&exchange->request, &head->uri, head->host, downstream->settings.trusted_proxies, &why))
 		exchange_fail(exchange, 400, why);
@@ -239,10 +244,30 @@ content_feed(struct exchange *exchange, struct span *rest_io)
 	content_give(exchange, piece, !exchange->tunnel && exchange->body_left == 0);
 }
 
-static bool
+bool
 content_is_wanted(const struct exchange *exchange)
 {
-	return !exchange->body_done && (exchange->wants_body || exchange->finished);
+	return !exchange->body_done && !exchange->desynced && (exchange->wants_body || exchange->finished);
+}
+
+/* The client has ended his side, and everything he sent has been used that can be for now. */
+static void
+input_over(struct conn *conn)
+{
+	struct exchange *exchange = conn->exchange;
+
+	if (exchange == NULL) {
+		conn_close(conn);
+	} else if (!content_is_wanted(exchange)) {
+		return;
+	} else if (exchange->tunnel) {
+		content_give(exchange, span_make(NULL, 0), true);
+	} else if (exchange->finished) {
+		exchange->desynced = exchange->close_after = true;
+		exchange_complete(exchange);
+	} else {
+		exchange_gone(exchange, "the client ended before its content did");
+	}
 }
 
 /* -- one round after another ---------------------------------------------------------------------------------------- */
@@ -275,6 +300,28 @@ proxy_header_take(struct conn *conn, struct span *rest_io)
 	slot_add(&conn->downstream->slot->totals.connections_refused, 1);
 	conn_close(conn);
 	return false;
+}
+
+/* The exchange is over: releases it, then closes or goes on. unread: more input than that of the exchange has come. */
+static void
+conn_settle(struct conn *conn, bool unread)
+{
+	struct exchange *exchange = conn->exchange;
+	bool is_last = exchange->close_after || !exchange->body_done || (conn->read_ended && !unread);
+
+	/* Content that was not read would be taken for the next request. */
+	unread = unread || !exchange->body_done || exchange->tunnel;
+	conn->cut = exchange_is_cut(exchange);
+	exchange_release(exchange);
+	conn->exchange = NULL;
+	if (conn->cut || (is_last && (!unread || conn->read_ended))) {
+		conn_close(conn);
+	} else if (is_last) {
+		conn_linger(conn);
+	} else {
+		conn_move(conn, CONN_IDLE);
+		conn_arm(conn);
+	}
 }
 
 /* False when nothing more can be done with the input for now. */
@@ -316,20 +363,28 @@ conn_consume(struct conn *conn, struct span rest)
 	if (conn->state == CONN_LINGER)
 		rest.len = 0;
 	held_keep(conn, rest);
+	if (conn->read_ended)
+		input_over(conn);
 	if (conn->state == CONN_REQUEST)
-		conn_arm(conn);
-	else if (conn->state == CONN_IDLE && !timeout_is_armed(&conn->timeout))
 		conn_arm(conn);
 	conn_update(conn);
 }
 
 void
-conn_consume_held(struct conn *conn)
+conn_resume(struct conn *conn)
 {
+	conn_consume(conn, span_make(conn->held, conn->held_len));
+}
+
+void
+conn_go_on(struct conn *conn)
+{
+	const struct exchange *exchange = conn->exchange;
+
 	if (conn->consuming || conn->state == CONN_CLOSED)
 		return;
-	if (conn->held_len > 0 || (conn->exchange && (conn->exchange->ended || conn->exchange->broken))) {
-		conn_consume(conn, span_make(conn->held, conn->held_len));
+	if (conn->held_len > 0 || conn->read_ended || exchange->ended || exchange->broken) {
+		loop_later(conn->downstream->loop, &conn->later);
 		return;
 	}
 	conn_arm(conn);
@@ -338,24 +393,12 @@ conn_consume_held(struct conn *conn)
 
 /* -- reading -------------------------------------------------------------------------------------------------------- */
 
+/* A client may end its side after its last request and still wait for the answers (RFC 9112 §9.6). */
 static void
 peer_ended(struct conn *conn)
 {
-	struct exchange *exchange = conn->exchange;
-
 	conn->read_ended = true;
-	if (exchange == NULL || exchange->ended) {
-		conn_close(conn);
-		return;
-	}
-	exchange->close_after = true;
-	if (exchange->tunnel) {
-		content_give(exchange, span_make(NULL, 0), true);
-	} else if (!exchange->body_done) {
-		exchange_gone(exchange, "the client ended before its content did");
-	}
-	/* A client may end its side after the request and still wait for the answer (RFC 9112 §9.6). */
-	conn_update(conn);
+	conn_consume(conn, span_make(conn->held, conn->held_len));
 }
 
 /* After a final answer: whatever comes is read and forgotten, so that the answer is not destroyed by a reset. */
@@ -380,48 +423,52 @@ head_is_incomplete(const struct conn *conn)
 
 	if (conn->state != CONN_HEAD || conn->held_len > limits->header_size)
 		return false;
-	if (conn->searched <= limits->uri_size && conn->held_len > limits->uri_size)
+	if (conn->searched <= limits->uri_size + TARGET_AT_MAX && conn->held_len > limits->uri_size + TARGET_AT_MAX)
 		return false;
 	return !h1_head_may_be_complete(span_make(conn->held, conn->held_len), conn->searched);
 }
 
 static void
-input_arrived(struct conn *conn, struct span input, bool in_held)
+input_arrived(struct conn *conn, struct span input)
 {
-	bool incomplete;
+	bool is_incomplete;
 
-	if (in_held) {
-		conn->held_len += (uint32_t)input.len;
-		incomplete = head_is_incomplete(conn);
+	if (conn->held_len > 0) {
+		held_add(conn, input);
+		is_incomplete = head_is_incomplete(conn);
 		conn->searched = conn->held_len;
-		if (incomplete)
+		if (is_incomplete)
 			return;
 		input = span_make(conn->held, conn->held_len);
 	}
 	conn_consume(conn, input);
 }
 
+/* What can only be held is read up to the bound of that. */
+static size_t
+room_for_input(const struct conn *conn)
+{
+	size_t room = conn->downstream->buffer_size;
+
+	if (conn->exchange && !conn->exchange->ended && !content_is_wanted(conn->exchange) &&
+	    CONN_HELD_MAX - conn->held_len < room)
+		room = CONN_HELD_MAX - conn->held_len;
+	return room;
+}
+
 void
 conn_readable(struct conn *conn)
 {
-	struct downstream *downstream = conn->downstream;
-	bool in_held = conn->held_len > 0;
-	char *to = downstream->buffer;
-	size_t room = downstream->buffer_size;
+	char *buffer = conn->downstream->buffer;
 	size_t count;
 
 	if (conn->state == CONN_LINGER) {
 		linger_read(conn);
 		return;
 	}
-	if (in_held) {
-		room = 16 * 1024;
-		held_reserve(conn, room);
-		to = conn->held + conn->held_len;
-	}
-	switch (stream_read(&conn->stream, to, room, &count)) {
+	switch (stream_read(&conn->stream, buffer, room_for_input(conn), &count)) {
 	case STREAM_OK:
-		input_arrived(conn, span_make(to, count), in_held);
+		input_arrived(conn, span_make(buffer, count));
 		break;
 	case STREAM_AGAIN:
 		break;
@@ -431,33 +478,5 @@ conn_readable(struct conn *conn)
 	case STREAM_BROKEN:
 		conn_close(conn);
 		break;
-	}
-}
-
-/* -- between two requests ------------------------------------------------------------------------------------------- */
-
-void
-conn_settle(struct conn *conn, bool unread)
-{
-	struct exchange *exchange = conn->exchange;
-	bool close_it, cut;
-
-	if (exchange == NULL || !exchange->ended)
-		return;
-	/* Content that was not read would be taken for the next request. */
-	unread = unread || !exchange->body_done || conn->held_len > 0;
-	close_it = exchange->close_after || exchange->broken || !exchange->body_done || conn->read_ended;
-	cut = exchange->broken || (exchange->request.state == REQUEST_ABORTED && exchange->until_close);
-	exchange_release(exchange);
-	conn->exchange = NULL;
-	if (cut)
-		stream_reset(&conn->stream);
-	if (cut || (close_it && (!unread || conn->read_ended))) {
-		conn_close(conn);
-	} else if (close_it) {
-		conn_linger(conn);
-	} else {
-		conn_move(conn, CONN_IDLE);
-		conn_arm(conn);
 	}
 }

@@ -8,6 +8,72 @@
 
 enum { BUFFER_SIZE = 64 * 1024, DRAIN_IDLE_DEFAULT_MS = 2000 };
 
+/* visit closes nothing. */
+static void
+each_conn(struct downstream *downstream, void (*visit)(struct conn *conn))
+{
+	struct list_node *node;
+
+	for (node = downstream->conns.next; node != &downstream->conns; node = node->next)
+		visit(LIST_OWNER(node, struct conn, node));
+}
+
+/* end closes the one it is given, and maybe others along with it. */
+static void
+end_each_conn(struct downstream *downstream, void (*end)(struct conn *conn))
+{
+	struct list_node *node;
+
+	while ((node = list_first(&downstream->conns)) != NULL)
+		end(LIST_OWNER(node, struct conn, node));
+}
+
+/* -- how many ------------------------------------------------------------------------------------------------------- */
+
+/* There is room again only below 95 %, so that accepting does not flap. */
+static void
+tell_full(struct downstream *downstream)
+{
+	uint64_t limit = downstream->settings.limits->connections;
+
+	if (downstream->full ? downstream->count * 20 >= limit * 19 : downstream->count < limit)
+		return;
+	downstream->full = !downstream->full;
+	downstream->events->on_full(downstream->owner, downstream->full);
+}
+
+static void
+tell_empty(struct downstream *downstream)
+{
+	if (!downstream->draining || downstream->emptied || downstream->count > 0)
+		return;
+	downstream->emptied = true;
+	downstream->events->on_empty(downstream->owner);
+}
+
+void
+downstream_add(struct downstream *downstream, struct conn *conn)
+{
+	list_add_last(&downstream->conns, &conn->node);
+	downstream->count++;
+	slot_add(&downstream->slot->totals.connections_accepted, 1);
+	slot_set(&downstream->slot->connections, downstream->count);
+	tell_full(downstream);
+}
+
+void
+downstream_remove(struct downstream *downstream, struct conn *conn)
+{
+	list_remove(&conn->node);
+	downstream->count--;
+	slot_add(&downstream->slot->totals.connections_closed, 1);
+	slot_set(&downstream->slot->connections, downstream->count);
+	tell_full(downstream);
+	tell_empty(downstream);
+}
+
+/* -- for the worker ------------------------------------------------------------------------------------------------- */
+
 struct downstream *
 downstream_create(struct loop *loop, const struct downstream_events *events, void *owner, struct slot *slot)
 {
@@ -37,6 +103,8 @@ downstream_configure(struct downstream *downstream, const struct downstream_sett
 	downstream->body_timeout = timeout_class_for(loop, limits->body_timeout);
 	downstream->send_timeout = timeout_class_for(loop, limits->send_timeout);
 	downstream->keepalive_timeout = timeout_class_for(loop, limits->keepalive_timeout);
+	each_conn(downstream, conn_trust);
+	tell_full(downstream);
 }
 
 void
@@ -46,18 +114,6 @@ downstream_accept(struct downstream *downstream, int fd, const struct address *p
 	conn_open(downstream, fd, peer, listener);
 }
 
-/* Every connection, also when the visit closes it. */
-static void
-each_conn(struct downstream *downstream, void (*visit)(struct conn *conn))
-{
-	struct list_node *node, *next;
-
-	for (node = downstream->conns.next; node != &downstream->conns; node = next) {
-		next = node->next;
-		visit(LIST_OWNER(node, struct conn, node));
-	}
-}
-
 void
 downstream_drain(struct downstream *downstream, uint64_t idle_ms)
 {
@@ -65,8 +121,7 @@ downstream_drain(struct downstream *downstream, uint64_t idle_ms)
 	downstream->drain_timeout = timeout_class_for(downstream->loop, idle_ms > 0 ? idle_ms : 1);
 	slot_set(&downstream->slot->draining, 1);
 	each_conn(downstream, conn_drain);
-	if (downstream->count == 0)
-		downstream->events->on_empty(downstream->owner);
+	tell_empty(downstream);
 }
 
 static void
@@ -79,7 +134,7 @@ conn_cut(struct conn *conn)
 void
 downstream_cut(struct downstream *downstream)
 {
-	each_conn(downstream, conn_cut);
+	end_each_conn(downstream, conn_cut);
 }
 
 size_t
@@ -95,8 +150,8 @@ downstream_free(struct downstream *downstream)
 
 	if (downstream == NULL)
 		return;
-	downstream->draining = false;
-	each_conn(downstream, conn_close);
+	downstream->draining = downstream->full = false;	/* its owner is going, too: he hears nothing more */
+	end_each_conn(downstream, conn_close);
 	loop_run_laters(downstream->loop);
 	while ((exchange = downstream->free_exchanges) != NULL) {
 		downstream->free_exchanges = exchange->next_free;

@@ -8,7 +8,20 @@
 #include "request/response.h"
 #include "store/slots.h"
 
+/* Under AddressSanitizer none is kept for the next request, so that it sees who touches one that is over. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define KEEPS_NO_EXCHANGE 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define KEEPS_NO_EXCHANGE 1
+#endif
+
+#ifdef KEEPS_NO_EXCHANGE
+enum { EXCHANGE_ARENA_BLOCK = 4096, FREE_EXCHANGES_MAX = 0 };
+#else
 enum { EXCHANGE_ARENA_BLOCK = 4096, FREE_EXCHANGES_MAX = 256 };
+#endif
 
 static void
 send_timed_out(void *owner)
@@ -112,20 +125,24 @@ exchange_end(struct exchange *exchange)
 		return;
 	exchange->ended = true;
 	timeout_disarm(&exchange->send_timeout);
-	/* Somebody on the stack may still look at the request: it is released by the loop that called him, or later. */
-	if (!exchange->conn->consuming)
-		loop_later(exchange->conn->downstream->loop, &exchange->conn->later);
+	conn_go_on(exchange->conn);
 }
 
 void
 exchange_complete(struct exchange *exchange)
 {
-	if (!exchange->finished || exchange->ended || !out_is_empty(&exchange->out))
+	if (!exchange->finished || exchange->ended)
 		return;
-	if (exchange->body_done || exchange->close_after)
+	if (out_is_empty(&exchange->out) && (exchange->body_done || exchange->close_after))
 		exchange_end(exchange);
 	else
-		conn_consume_held(exchange->conn);	/* the rest of the content, which nobody wants */
+		conn_go_on(exchange->conn);	/* past the rest of the content: who sends it may not read before he has */
+}
+
+bool
+exchange_is_cut(const struct exchange *exchange)
+{
+	return exchange->broken || (exchange->request.state == REQUEST_ABORTED && exchange->until_close);
 }
 
 /* The handler lets go: from now on nobody above hears of this request but on_end. */
@@ -161,8 +178,9 @@ exchange_fail(struct exchange *exchange, unsigned status, const char *why)
 	struct downstream *downstream = exchange->conn->downstream;
 
 	exchange->close_after = true;
+	exchange->desynced = true;
 	if (exchange->finished) {
-		exchange_end(exchange);
+		exchange_complete(exchange);	/* what waits for the client still goes out */
 		return;
 	}
 	if (exchange->request.state >= REQUEST_STARTED) {

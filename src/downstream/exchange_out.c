@@ -11,7 +11,10 @@
 
 #include <assert.h>
 
-enum { EXTRA_MAX = 160, PIECES_MAX = 64 };
+enum { EXTRA_MAX = 160, PIECES_MAX = 64, INFORMS_MAX = 32 };
+
+static const char why_gone[] = "the client closed the connection";
+static const char why_too_much[] = "more content than was announced";
 
 static struct exchange *
 exchange_of(struct request *request)
@@ -40,11 +43,12 @@ wait_for_room(struct exchange *exchange)
 
 /* Nothing reaches the client any more. The teardown waits until whoever is sending has returned. */
 static void
-exchange_break(struct exchange *exchange)
+exchange_break(struct exchange *exchange, const char *why)
 {
 	exchange->broken = true;
-	if (!exchange->conn->consuming)
-		loop_later(exchange->conn->downstream->loop, &exchange->conn->later);
+	if (exchange->request.why == NULL)
+		exchange->request.why = why;
+	conn_go_on(exchange->conn);
 }
 
 static size_t
@@ -69,7 +73,7 @@ bytes_send(struct exchange *exchange, const struct iovec *pieces, unsigned count
 		enum stream_result result = stream_write(&exchange->conn->stream, pieces, count, more, &sent);
 
 		if (result == STREAM_BROKEN) {
-			exchange_break(exchange);
+			exchange_break(exchange, why_gone);
 			return;
 		}
 		if (sent == pieces_length(pieces, count))
@@ -106,8 +110,9 @@ static void
 framing_decide(struct exchange *exchange)
 {
 	const struct response *response = &exchange->request.response;
+	const struct conn *conn = exchange->conn;
 
-	if (exchange->conn->downstream->draining || !is_worth_discarding(exchange))
+	if (conn->downstream->draining || !is_worth_discarding(exchange) || (conn->read_ended && conn->held_len == 0))
 		exchange->close_after = true;
 	if (response->no_content || response->status == 101)
 		return;
@@ -215,8 +220,12 @@ h1_inform(struct request *request, unsigned status, const struct fields *fields)
 	struct exchange *exchange = exchange_of(request);
 	struct iovec piece;
 
-	if (request->minor == 0)
-		return;		/* HTTP/1.0 knows no informational responses */
+	if (status == 100)
+		exchange_send_continue(exchange);
+	/* HTTP/1.0 knows none; and as nobody has to have them, a client who does not read them gets no more. */
+	if (status == 100 || request->minor == 0 || !out_is_empty(&exchange->out) || exchange->informed == INFORMS_MAX)
+		return;
+	exchange->informed++;
 	piece = piece_of(head_lay(exchange, status_line_of(exchange, status), fields, span_make(NULL, 0)));
 	bytes_send(exchange, &piece, 1, false);
 }
@@ -283,7 +292,7 @@ h1_write(struct request *request, const struct iovec *pieces, unsigned count)
 	char chunk_head[H1_CHUNK_HEAD_MAX];
 
 	if (!content_fits(exchange, pieces_length(pieces, count))) {
-		exchange_break(exchange);
+		exchange_break(exchange, why_too_much);
 		return false;
 	}
 	bytes_send(exchange, list, frame(exchange, pieces, count, false, chunk_head, list), false);
@@ -298,7 +307,7 @@ out_go(struct exchange *exchange)
 	enum stream_result result = out_flush(&exchange->out, &exchange->conn->stream, CONN_FILE_QUANTUM, &moved);
 
 	if (result == STREAM_BROKEN || result == STREAM_END) {
-		exchange_break(exchange);
+		exchange_break(exchange, result == STREAM_END ? "the file became shorter" : why_gone);
 		return;
 	}
 	if (result == STREAM_OK)
@@ -318,7 +327,7 @@ h1_send_file(struct request *request, int fd, uint64_t offset, uint64_t length)
 
 	assert(!exchange->chunked_out && exchange->out.file_left == 0);	/* a file's length is known */
 	if (!content_fits(exchange, length)) {
-		exchange_break(exchange);
+		exchange_break(exchange, why_too_much);
 		return false;
 	}
 	bytes_send(exchange, list, frame(exchange, NULL, 0, false, chunk_head, list), !skips && length > 0);
@@ -351,7 +360,8 @@ finished(struct exchange *exchange)
 		/* Less than announced: the client must see that it is incomplete. */
 		exchange->request.state = REQUEST_ABORTED;
 		exchange->close_after = true;
-		exchange->content_left = 0;
+		if (exchange->request.why == NULL)
+			exchange->request.why = "less content than was announced";
 	}
 	if (exchange->broken) {
 		exchange->request.state = REQUEST_ABORTED;
@@ -363,8 +373,6 @@ finished(struct exchange *exchange)
 		exchange->close_after = true;
 	}
 	exchange_complete(exchange);
-	if (!exchange->ended)
-		conn_update(exchange->conn);
 }
 
 static void
@@ -377,7 +385,7 @@ h1_finish_with(struct request *request, const struct iovec *pieces, unsigned cou
 	if (content_fits(exchange, pieces_length(pieces, count)))
 		bytes_send(exchange, list, frame(exchange, pieces, count, true, chunk_head, list), false);
 	else
-		exchange_break(exchange);
+		exchange_break(exchange, why_too_much);
 	finished(exchange);
 }
 
@@ -418,6 +426,19 @@ h1_abort(struct request *request)
 
 /* -- the other direction's hooks ------------------------------------------------------------------------------------ */
 
+/* Of content that there is none of. */
+static void
+tell_end(struct exchange *exchange)
+{
+	struct request *request = &exchange->request;
+
+	if (exchange->end_told)
+		return;
+	exchange->end_told = true;
+	if (request->events && request->events->on_body)
+		request->events->on_body(request, span_make(NULL, 0), true);
+}
+
 static void
 h1_want_body(struct request *request, bool want)
 {
@@ -428,13 +449,12 @@ h1_want_body(struct request *request, bool want)
 		return;
 	exchange->wants_body = want;
 	if (want && !request->has_body && !exchange->tunnel) {
-		if (request->events && request->events->on_body)
-			request->events->on_body(request, span_make(NULL, 0), true);
+		tell_end(exchange);
 		return;
 	}
-	if (want && !exchange->body_done)
+	if (want && !exchange->body_done && !exchange->tunnel)
 		exchange_send_continue(exchange);
-	conn_consume_held(conn);
+	conn_go_on(conn);
 }
 
 static void
@@ -442,13 +462,13 @@ h1_upgrade(struct request *request)
 {
 	struct exchange *exchange = exchange_of(request);
 
+	assert(exchange->body_done);	/* else its rest would be taken for the tunnel's first bytes */
 	exchange->tunnel = true;
 	request->response.no_content = false;
 	exchange->body_done = false;
-	exchange->chunked_out = false;
 	exchange->close_after = true;
-	timeout_disarm(&exchange->conn->timeout);
 	h1_flush(request);
+	conn_go_on(exchange->conn);
 }
 
 void

@@ -42,12 +42,14 @@ target_fill(struct request *request, const struct uri_target *uri, const char **
 	return true;
 }
 
+/* In its one spelling, which logs, keys and networks agree on. */
 static void
-client_take(struct request *request, const struct forwarded_hop *hop, const struct address *address)
+client_take(struct request *request, const struct address *address)
 {
-	request->client_ip = hop->for_node;
-	if (address_is_set(address))
-		request->client_address = *address;
+	char text[ADDRESS_TEXT_MAX];
+
+	request->client_ip = arena_copy(request->arena, span_make(text, address_format_host(address, text)));
+	request->client_address = *address;
 }
 
 /* From the nearest hop outwards, as long as who tells is trusted. */
@@ -67,10 +69,22 @@ forwarded_believe(struct request *request, const struct networks *trusted_proxie
 			request->forwarded_host = hop->host;
 		if (!address_parse_host(hop->for_node, 0, &address))
 			return;		/* "unknown", an obfuscated name: the peer stays the best that is known */
-		client_take(request, hop, &address);
+		client_take(request, &address);
 		if (!networks_hold(trusted_proxies, &address))
 			return;
 	}
+}
+
+/* A proxy that only ends TLS may tell no more than that. */
+static void
+scheme_believe(struct request *request)
+{
+	struct span proto = fields_value(&request->fields, FIELD_X_FORWARDED_PROTO);
+
+	if (span_equal_nocase(proto, SPAN_OF("https")))
+		request->scheme = SPAN_OF("https");
+	else if (span_equal_nocase(proto, SPAN_OF("http")))
+		request->scheme = SPAN_OF("http");
 }
 
 bool
@@ -84,9 +98,11 @@ head_complete(struct request *request, const struct uri_target *uri, struct span
 	if (!target_fill(request, uri, why_out))
 		return false;
 	request->forwarded_host = request->authority;
-	if (request->client->is_trusted &&
-	    (fields_have(&request->fields, FIELD_FORWARDED) || fields_have(&request->fields, FIELD_X_FORWARDED_FOR) ||
-	    fields_have(&request->fields, FIELD_X_FORWARDED_PROTO)))
+	if (!request->client->is_trusted)
+		return true;
+	if (fields_have(&request->fields, FIELD_FORWARDED) || fields_have(&request->fields, FIELD_X_FORWARDED_FOR))
 		forwarded_believe(request, trusted_proxies);
+	else if (fields_have(&request->fields, FIELD_X_FORWARDED_PROTO))
+		scheme_believe(request);
 	return true;
 }
