@@ -214,7 +214,7 @@ control_client_ask(struct control_client *client, struct span verb, const struct
     struct text *answer_out, struct err *err)
 {
 	const struct control_question question = { .verb = verb };
-	struct control_answer	      answer;
+	struct control_answer	      answer = { 0 };
 	struct text		      line = { 0 };
 	bool			      is_sent;
 
