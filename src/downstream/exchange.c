@@ -107,7 +107,7 @@ exchange_release(struct exchange *exchange)
 	}
 	timeout_disarm(&exchange->send_timeout);
 	out_fini(&exchange->out);
-	if (downstream->free_count >= FREE_EXCHANGES_MAX) {
+	if (downstream->free_count + 1 > FREE_EXCHANGES_MAX) {
 		arena_fini(&exchange->arena);
 		memory_free(exchange);
 		return;
