@@ -13,11 +13,13 @@ routes:
   - match: {path: /unchanged}
     respond: {status: 304}
   - match: {path: /own}
+    body: {max_size: 10G}
     respond: "own {path}?{query}"
   - match: {path: /small/*}
     body: {max_size: 1K}
     proxy: {to: "$to", strip_prefix: /small}
-  - proxy: $to
+  - body: {max_size: 10M}
+    proxy: $to
 END
 my $server = start("listen: [{address: \"127.0.0.1:$port\"}]\n$routes");
 
@@ -93,10 +95,10 @@ is $client->fetch('GET', '/own')->status, 200, '... and sends nothing else';
 is $client->fetch('HEAD', '/bytes/1000')->header('content-length'), 1000, 'HEAD through the proxy';
 is $client->fetch('HEAD', '/chunked/1000')->status, 200, 'HEAD of a chunked response';
 $response = $client->fetch('GET', '/none');
-is $response->status, 204, '204';
+is $response->status, 204, 'no content';
 is $response->header('content-length'), undef, '... has no length';
 is $response->header('transfer-encoding'), undef, '... and no coding';
-is $client->fetch('GET', '/unchanged')->status, 304, '304';
+is $client->fetch('GET', '/unchanged')->status, 304, 'not modified';
 is $client->fetch('GET', '/status/204')->status, 204, '204 through the proxy';
 is $client->fetch('GET', '/status/304')->status, 304, '304 through the proxy';
 is $client->fetch('GET', '/own')->status, 200, 'the connection lives on';

@@ -13,7 +13,8 @@ routes:
     files: {root: $root, strip_prefix: /files}
   - match: {path: /node/*}
     proxy: {to: "http://127.0.0.1:$node_port", strip_prefix: /node, websocket: true}
-  - proxy: http://127.0.0.1:@{[$upstream->port]}
+  - body: {max_size: 10M}
+    proxy: http://127.0.0.1:@{[$upstream->port]}
 END
 my $url = "http://127.0.0.1:$port";
 

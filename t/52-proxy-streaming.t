@@ -10,7 +10,8 @@ listen: [{address: "127.0.0.1:$port"}]
 workers: 1
 limits: {send_timeout: 20s, body_timeout: 20s}
 routes:
-  - proxy: http://127.0.0.1:@{[$upstream->port]}
+  - body: {max_size: 1G}
+    proxy: http://127.0.0.1:@{[$upstream->port]}
 END
 my ($worker) = $server->workers;
 my $size = 60_000_000;

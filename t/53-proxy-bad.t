@@ -3,7 +3,51 @@
 use lib 't/lib';
 use Reeve::Test;
 
-my $upstream = upstream();
+# Nonsense: [name, bytes]; each 502, and the next request gets its own answer --
+my $ok = "HTTP/1.1 200 OK\r\n";
+my @nonsense = (
+	['noise', "\x00\x01\x02noise\r\n\r\n"],
+	['HTML without a head', "<html>hello</html>\r\n\r\n"],
+	['another protocol', "220 mail ESMTP\r\n\r\n"],
+	['a version that is none', "HTTP/3.7 200 OK\r\nContent-Length: 2\r\n\r\nok"],
+	['lower case', "http/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"],
+	['no status', "HTTP/1.1 OK\r\nContent-Length: 2\r\n\r\nok"],
+	['status 99', "HTTP/1.1 099 OK\r\nContent-Length: 2\r\n\r\nok"],
+	['status 2000', "HTTP/1.1 2000 OK\r\nContent-Length: 2\r\n\r\nok"],
+	['bare LF', "HTTP/1.1 200 OK\nContent-Length: 2\n\nok"],
+	['bare CR in a value', "${ok}X: a\rb\r\nContent-Length: 2\r\n\r\nok"],
+	['a folded field', "${ok}X: a\r\n b\r\nContent-Length: 2\r\n\r\nok"],
+	['space before the colon', "${ok}Content-Length : 2\r\n\r\nok"],
+	['a field without a colon', "${ok}Hello\r\nContent-Length: 2\r\n\r\nok"],
+	['NUL in a value', "${ok}X: a\x00b\r\nContent-Length: 2\r\n\r\nok"],
+	['CL twice, different', "${ok}Content-Length: 2\r\nContent-Length: 3\r\n\r\nok!"],
+	['CL: 2, 3', "${ok}Content-Length: 2, 3\r\n\r\nok!"],
+	['CL: -2', "${ok}Content-Length: -2\r\n\r\nok"],
+	['CL: 2x', "${ok}Content-Length: 2x\r\n\r\nok"],
+	['CL: 2^64', "${ok}Content-Length: 18446744073709551616\r\n\r\nok"],
+	['CL with TE', "${ok}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"],
+	['TE twice', "${ok}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"],
+	['TE: chunked, gzip', "${ok}Transfer-Encoding: chunked, gzip\r\n\r\n2\r\nok\r\n0\r\n\r\n"],
+	['TE: xchunked', "${ok}Transfer-Encoding: xchunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"],
+	['TE in 1.0', "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"],
+	['a head that is too large', $ok . join('', map { "X-$_: " . 'x' x 1000 . "\r\n" } 1 .. 30) . "\r\n"],
+	['too many fields', $ok . "X: y\r\n" x 200 . "\r\n"],
+	['101 nobody asked for', "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"],
+	['half a head', "${ok}Content-Le"],
+	['a head that never ends', "${ok}X: " . 'x' x 40000],
+	['nothing', ''],
+);
+
+# /case/N says it and closes, /case-open/N says it and waits.
+sub say
+{
+	my ($connection, $request, $leave) = @_;
+	my ($index) = $request->{target} =~ m{(\d+)$};
+	$connection->read_body($request);
+	$connection->write($nonsense[$index][1]);
+	die "gone\n" if $leave;
+}
+my $upstream = upstream(on => { case => sub { say(@_[0, 1], 1) }, 'case-open' => sub { say(@_[0, 1], 0) } });
 my $dead = free_port();
 my ($port) = free_port();
 my $server = start(<<"END");
@@ -43,50 +87,16 @@ routes:
   - proxy: good
 END
 
-# -- nonsense: [name, bytes]; each 502, and the next request gets its own answer --
-my $ok = "HTTP/1.1 200 OK\r\n";
-my @nonsense = (
-	['noise', "\x00\x01\x02noise\r\n\r\n"],
-	['HTML without a head', "<html>hello</html>\r\n\r\n"],
-	['another protocol', "220 mail ESMTP\r\n\r\n"],
-	['a version that is none', "HTTP/3.7 200 OK\r\nContent-Length: 2\r\n\r\nok"],
-	['lower case', "http/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"],
-	['no status', "HTTP/1.1 OK\r\nContent-Length: 2\r\n\r\nok"],
-	['status 99', "HTTP/1.1 099 OK\r\nContent-Length: 2\r\n\r\nok"],
-	['status 2000', "HTTP/1.1 2000 OK\r\nContent-Length: 2\r\n\r\nok"],
-	['bare LF', "HTTP/1.1 200 OK\nContent-Length: 2\n\nok"],
-	['bare CR in a value', "${ok}X: a\rb\r\nContent-Length: 2\r\n\r\nok"],
-	['a folded field', "${ok}X: a\r\n b\r\nContent-Length: 2\r\n\r\nok"],
-	['space before the colon', "${ok}Content-Length : 2\r\n\r\nok"],
-	['a field without a colon', "${ok}Hello\r\nContent-Length: 2\r\n\r\nok"],
-	['NUL in a value', "${ok}X: a\x00b\r\nContent-Length: 2\r\n\r\nok"],
-	['CL twice, different', "${ok}Content-Length: 2\r\nContent-Length: 3\r\n\r\nok!"],
-	['CL: 2, 3', "${ok}Content-Length: 2, 3\r\n\r\nok!"],
-	['CL: -2', "${ok}Content-Length: -2\r\n\r\nok"],
-	['CL: 2x', "${ok}Content-Length: 2x\r\n\r\nok"],
-	['CL: 2^64', "${ok}Content-Length: 18446744073709551616\r\n\r\nok"],
-	['CL with TE', "${ok}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"],
-	['TE twice', "${ok}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"],
-	['TE: chunked, gzip', "${ok}Transfer-Encoding: chunked, gzip\r\n\r\n2\r\nok\r\n0\r\n\r\n"],
-	['TE: xchunked', "${ok}Transfer-Encoding: xchunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"],
-	['TE in 1.0', "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"],
-	['a head that is too large', $ok . join('', map { "X-$_: " . 'x' x 1000 . "\r\n" } 1 .. 30) . "\r\n"],
-	['too many fields', $ok . "X: y\r\n" x 200 . "\r\n"],
-	['101 nobody asked for', "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"],
-	['half a head', "${ok}Content-Le"],
-	['a head that never ends', "${ok}X: " . 'x' x 40000],
-	['nothing', ''],
-);
-for my $kind ('raw', 'raw-open') {
-	for my $case (@nonsense) {
-		my ($name, $bytes) = @$case;
-		next if $kind eq 'raw-open' && $name =~ /^(?:half|nothing)/;	# that waits for more: below
-		my $response = eval { get($port, "/$kind/" . unpack 'H*', $bytes) };
+for my $kind ('case', 'case-open') {
+	for my $index (0 .. $#nonsense) {
+		my $name = $nonsense[$index][0];
+		next if $kind eq 'case-open' && $name =~ /^(?:half|nothing)/;	# that waits for more: below
+		my $response = eval { get($port, "/$kind/$index") };
 		is $response && $response->status, 502, "$kind: $name: 502" or diag $@;
 	}
 	is get($port, '/bytes/10')->body, '0000000,00', "$kind: and then all is well";
 }
-ok $server->wait_log(msg => 'request', status => 502, path => qr{^/raw/}), 'the log tells of it';
+ok $server->wait_log(msg => 'request', status => 502, path => qr{^/case/}), 'the log tells of it';
 
 # -- several 1xx, then an answer; too many are nonsense --
 my $hint = "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n";

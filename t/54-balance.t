@@ -81,6 +81,7 @@ ok $unaware->{b}, '... an upstream without checks does not care';
 $up{b}->set_health(200);
 ok eventually(5, sub { spread(9, '/checked/bytes/1')->{b} }), 'and is back when it says 200';
 $up{c}->freeze;
+sleep 1.5;
 ok eventually(6, sub { my $by = eval { spread(6, '/checked/bytes/1') }; $by && !$by->{c} && !$by->{504} }),
     'a server that does not answer its check gets nothing';
 $up{c}->thaw;
