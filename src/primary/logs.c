@@ -170,7 +170,7 @@ logger_dead(void *owner)
 
 static const struct child_kind logger_kind = {
 	.name = "logger",
-	.backoff = { .initial_ms = 100, .max_ms = 5000, .reset_after_ms = 30000 },
+	.backoff = { .initial_ms = 20, .max_ms = 5000, .reset_after_ms = 30000 },
 	.start = logger_fork,
 	.ask_to_stop = logger_ask_to_stop,
 	.on_end = logger_ended,

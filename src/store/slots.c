@@ -63,5 +63,6 @@ slots_retire(struct slots *slots, unsigned number)
 {
 	assert(number < SLOTS_MAX);
 	totals_add(&slots->retired, &slots->workers[number].totals);
+	slot_add(&slots->retired.connections_closed, slot_get(&slots->workers[number].connections));
 	memset(&slots->workers[number], 0, sizeof(slots->workers[number]));
 }

@@ -3,7 +3,8 @@
  *
  * One cache-line-aligned slot a worker. The worker is its only writer (plain adds, relaxed); the primary and the other
  * workers read. Slots are made by the primary before the first fork, SLOTS_MAX of them, and are zero pages until used.
- * When a worker dies the primary folds its totals into `retired`, so sums never go back.
+ * When a worker dies the primary folds its totals into `retired`, so sums never go back; the connections
+ * it still had count as closed.
  */
 #ifndef REEVE_STORE_SLOTS_H
 #define REEVE_STORE_SLOTS_H

@@ -60,6 +60,7 @@ struct worker {
 	struct listener_ids	   next_listeners;
 
 	bool			   is_full;	/* the downstream takes no more for now */
+	uint64_t		   full_told_ms;	/* when that was last logged */
 	bool			   is_draining;
 	bool			   is_empty;	/* draining, and nobody is left */
 	struct timer		   grace;

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define FULL_TOLD_EVERY_MS 10000
+
 /* Ctrl-C reaches all processes of a terminal, and systemd may signal a whole control group: the primary decides. */
 static void
 signals_ignore(void)
@@ -82,6 +84,19 @@ downstream_refused(void *owner, struct request *request, unsigned status, const 
 	site_refuse(((struct worker *)owner)->site, request, status, why);
 }
 
+/* At the limit it is full and not full many times a second. */
+static void
+full_tell(struct worker *worker)
+{
+	uint64_t now_ms = loop_now_ms(worker->loop);
+
+	if (worker->full_told_ms != 0 && now_ms - worker->full_told_ms < FULL_TOLD_EVERY_MS)
+		return;
+	worker->full_told_ms = now_ms;
+	log_say(MSG_ACCEPT_PAUSED, log_text("reason", "limits.connections, or half of the open files allowed"),
+	    log_number("connections", worker->limits.connections));
+}
+
 static void
 downstream_full(void *owner, bool full)
 {
@@ -92,10 +107,7 @@ downstream_full(void *owner, bool full)
 	worker->is_full = full;
 	entrances_pause(worker, full);
 	if (full)
-		log_say(MSG_ACCEPT_PAUSED, log_text("reason", "limits.connections, or half of the open files allowed"),
-		    log_number("connections", worker->limits.connections));
-	else
-		log_say(MSG_ACCEPT_RESUMED);
+		full_tell(worker);
 }
 
 static void

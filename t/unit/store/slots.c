@@ -51,6 +51,7 @@ test_shared_and_retired(void **state)
 	slots_sum(slots, &sum);
 	assert_int_equal(sum.requests, 15);
 	assert_int_equal(sum.retries, 2);
+	assert_int_equal(sum.connections_closed, 3); /* with their worker */
 	assert_int_equal(slots->workers[7].connections, 0);
 	assert_int_equal(slots->workers[7].pid, 0);
 	slots_free(slots);
