@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "handler/file_types.h"
 #include "handler/handlers.h"
+#include "handler/key_problem.h"
 #include "http/negotiate.h"
 #include "http/uri.h"
 #include "request/response.h"
@@ -307,7 +308,7 @@ index_check(struct option_reader *reader, const struct conf_node *node, const st
 		struct span name = files->index.items[i];
 
 		if (name.len == 0 || memchr(name.at, '/', name.len) != NULL)
-			return option_problem(reader, conf_get(node, "index"), "\"%s\" is no file name", name.at);
+			return key_problem(reader, node, "index", "\"%s\" is no file name", name.at);
 	}
 	return true;
 }
@@ -318,12 +319,11 @@ files_check(struct option_reader *reader, const struct conf_node *node, void *fi
 	const struct files *files = field;
 
 	if (files->strip_prefix.len > 0 && files->strip_prefix.at[0] != '/')
-		return option_problem(reader, conf_get(node, "strip_prefix"), "must start with a slash");
+		return key_problem(reader, node, "strip_prefix", "must start with a slash");
 	if (files->fallback.len > 0 && (files->fallback.at[0] != '/' || ends_with_slash(files->fallback)))
-		return option_problem(reader, conf_get(node, "fallback"),
-		    "must be a file beneath the root and start with a slash");
+		return key_problem(reader, node, "fallback", "must be a file beneath the root and start with a slash");
 	if (!field_value_is_valid(files->cache_control))
-		return option_problem(reader, conf_get(node, "cache_control"), "no valid field value");
+		return key_problem(reader, node, "cache_control", "no valid field value");
 	return index_check(reader, node, files);
 }
 
@@ -342,11 +342,8 @@ root_build(struct option_reader *reader, const struct conf_node *node, struct fi
 			files_root_close(files->root);
 		return true;
 	}
-	if (loop == NULL) {
-		const struct conf_node *root = conf_get(node, "root");
-
-		return option_problem(reader, root ? root : node, "%s", err.text);
-	}
+	if (loop == NULL)
+		return key_problem(reader, node, "root", "%s", err.text);
 	files->root->is_missed = true;
 	log_say(MSG_FILES_ROOT_MISSING, log_span("root", files->root_path), log_text("error", err.text));
 	return true;

@@ -5,6 +5,7 @@
  */
 #include "handler/handlers.h"
 
+#include "handler/key_problem.h"
 #include "http/byte_class.h"
 #include "http/status.h"
 #include "request/response.h"
@@ -104,13 +105,12 @@ redirect_start(const void *configured, struct request *request)
 static bool
 redirect_check(struct option_reader *reader, const struct conf_node *node, void *field)
 {
-	const struct redirect  *redirect = field;
-	const struct conf_node *place = node->kind == CONF_MAP ? conf_get(node, "to") : node;
+	const struct redirect *redirect = field;
 
 	if (template_is_empty(&redirect->to))
-		return option_problem(reader, place, "must say where to");
+		return key_problem(reader, node, "to", "must say where to");
 	if (has_control(redirect->to.text))
-		return option_problem(reader, place, "must not hold control characters");
+		return key_problem(reader, node, "to", "must not hold control characters");
 	return true;
 }
 

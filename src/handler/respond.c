@@ -6,6 +6,7 @@
 
 #include "handler/file_types.h"
 #include "handler/json_node.h"
+#include "handler/key_problem.h"
 #include "http/status.h"
 #include "request/response.h"
 
@@ -111,13 +112,13 @@ respond_check(struct option_reader *reader, const struct conf_node *node, void *
 		const struct conf_node *other = conf_get(node, sources[i]);
 
 		if (other && source)
-			return option_problem(reader, other, "only one of body, json and file can be given");
+			return key_problem(reader, node, sources[i], "only one of body, json and file can be given");
 		source = other ? other : source;
 	}
 	if (source && (!http_status_has_content((unsigned)respond->status) || respond->status == 205))
-		return option_problem(reader, node, "a %u answer has no content", (unsigned)respond->status);
+		return key_problem(reader, node, "status", "a %u answer has no content", (unsigned)respond->status);
 	if (!field_value_is_valid(respond->content_type))
-		return option_problem(reader, conf_get(node, "content_type"), "no valid media type");
+		return key_problem(reader, node, "content_type", "no valid media type");
 	return is_fine;
 }
 
@@ -127,12 +128,8 @@ file_load(struct option_reader *reader, const struct conf_node *node, struct res
 	const struct stage_builder *builder = reader->lent;
 	struct err		    err;
 
-	if (!conf_file(builder->conf, respond->file.at, CONTENT_FILE_MAX, &respond->content, &err)) {
-		option_enter(reader, "file");
-		option_problem(reader, conf_get(node, "file"), "%s", err.text);
-		option_leave(reader);
-		return false;
-	}
+	if (!conf_file(builder->conf, respond->file.at, CONTENT_FILE_MAX, &respond->content, &err))
+		return key_problem(reader, node, "file", "%s", err.text);
 	if (respond->content_type.len == 0)
 		respond->content_type = media_type_of(file_types(builder), respond->file);
 	return true;

@@ -24,6 +24,7 @@
 
 struct request;
 struct client;
+struct held_content;	/* policy/body_hold.h */
 
 enum request_state {
 	REQUEST_HEAD = 0,	/* being read and routed */
@@ -99,6 +100,7 @@ struct request {
 	/* Limits that policies may set before the content is asked for. */
 	uint64_t		 body_max;	/* bytes; 413 when more comes; UINT64_MAX: none */
 	uint64_t		 body_timeout_ms;	/* between two reads; 0: the listener's limit */
+	struct held_content	*held;		/* what the `body` policy reads before the handler begins; NULL: nothing */
 
 	/* Who asked: the peer, or whom a trusted proxy names. Text in the arena or the client. */
 	struct span		 client_ip;

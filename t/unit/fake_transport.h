@@ -28,6 +28,7 @@ struct fake_exchange {
 	unsigned	 finishes;
 	unsigned	 aborts;
 	unsigned	 files;		/* calls of send_file */
+	bool		 wants_body;
 	bool		 is_slow;	/* write and send_file say false: the test calls fake_drain() */
 };
 
@@ -40,8 +41,7 @@ fake_of(struct request *request)
 static inline void
 fake_want_body(struct request *request, bool want)
 {
-	(void)request;
-	(void)want;
+	fake_of(request)->wants_body = want;
 }
 
 static inline void
