@@ -18,7 +18,7 @@ proxy_start(const void *configured, struct request *request)
 	struct fields fields;
 
 	if (proxy_hops(request) >= HOPS_MAX) {
-		response_fail(request, 508, NULL, "the request has come through reeve too many times: proxies in a circle");
+		response_fail(request, 508, NULL, "too many reeves on the way: proxies in a circle");
 		return;
 	}
 	if (!proxy_target(proxy, request, &head.target)) {
@@ -69,10 +69,10 @@ unknown_upstream(struct option_reader *reader, const struct conf_node *node, str
 		names[i] = upstreams_name(upstreams, i);
 	nearest = conf_suggest(name, names, count);
 	if (nearest != NULL)
-		return option_problem(reader, node, "there is no upstream \"%.*s\" (did you mean \"%s\"?)", (int)name.len,
-		    name.at, nearest);
-	return option_problem(reader, node, "there is no upstream \"%.*s\", and it is no URL such as http://127.0.0.1:3000",
-	    (int)name.len, name.at);
+		return option_problem(reader, node, "there is no upstream \"%.*s\" (did you mean \"%s\"?)",
+		    (int)name.len, name.at, nearest);
+	return option_problem(reader, node,
+	    "there is no upstream \"%.*s\", and it is no URL such as http://127.0.0.1:3000", (int)name.len, name.at);
 }
 
 static bool
@@ -162,13 +162,15 @@ static const struct option proxy_options[] = {
 	OPTION_TEXT(struct proxy, strip_prefix,
 	    .doc = "Taken off the path before it is sent, whole segments only: `/v1`."),
 	OPTION_CUSTOM(struct proxy, path, .parse = template_option, .type = "template",
-	    .doc = "The path to send instead: `/api{path}`. With a `?` it makes the query, too; else the client's stays."),
+	    .doc = "The path to send instead: `/api{path}`. With a `?` it makes the query, too; else the client's "
+	    "stays."),
 	OPTION_CUSTOM(struct proxy, set_headers, .parse = field_templates_option, .type = "map of templates",
-	    .doc = "Fields of the request to the server, set over those of the client; `Host` is the client's unless it is set "
-	    "here. An empty value removes."),
+	    .doc = "Fields of the request to the server, set over those of the client; `Host` is the client's unless "
+	    "it is set here. An empty value removes."),
 	OPTION_TEXTS(struct proxy, remove_headers, .doc = "Fields of the client that the server does not get."),
 	OPTION_FLAG(struct proxy, websocket, .def = "false",
-	    .doc = "Lets the client upgrade the connection (WebSocket, or any other protocol that the server agrees to)."),
+	    .doc = "Lets the client upgrade the connection (WebSocket, or any other protocol that the server agrees "
+	    "to)."),
 	OPTION_GROUP(struct proxy, timeouts, .group = &timeouts_override_group,
 	    .present = OPTION_PRESENT(struct proxy, has_timeouts), .doc = "Instead of the upstream's."),
 	OPTION_END

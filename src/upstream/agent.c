@@ -242,17 +242,20 @@ socket_is_quiet(struct agent_socket *socket)
 }
 
 /*
- * Its kernel refused bytes of ours (a reset behind the end, which only SO_ERROR tells), or has not acknowledged them.
+ * What its kernel has not acknowledged by the time of its end, or refused behind it (a reset, which only SO_ERROR
+ * tells). The segment that ends a connection acknowledges all that has come before it.
  */
-bool
-agent_socket_was_unread(struct agent_socket *socket)
+uint64_t
+agent_socket_unread(struct agent_socket *socket)
 {
 	socklen_t size = sizeof(int);
 	int error = 0, waiting = 0;
 
+	if (ioctl(socket->stream.fd, SIOCOUTQ, &waiting) == 0 && waiting > 0)
+		return (uint64_t)waiting;
 	if (getsockopt(socket->stream.fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error != 0)
-		return true;
-	return ioctl(socket->stream.fd, SIOCOUTQ, &waiting) == 0 && waiting > 0;
+		return UINT64_MAX;
+	return 0;
 }
 
 static bool

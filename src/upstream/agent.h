@@ -111,10 +111,10 @@ void		 agent_socket_give_back(struct agent_socket *socket);
 void		 agent_socket_close(struct agent_socket *socket);
 
 /*
- * After the server has closed: whether it did so without having taken all that was sent, as it does when it closes an
- * idle connection while a request is on its way. False: it has read the request, and then closed.
+ * After the server has closed: bytes of ours that it did not take, as when it closes an idle connection while a
+ * request is on its way. UINT64_MAX: some, nobody knows how many. 0: it has read the request, and then closed.
  */
-bool		 agent_socket_was_unread(struct agent_socket *socket);
+uint64_t	 agent_socket_unread(struct agent_socket *socket);
 
 /* For the busy: whether on_readable and on_writable come. A borrowed socket starts with reads only. */
 void		 agent_socket_want(struct agent_socket *socket, unsigned wants);

@@ -292,8 +292,8 @@ probe_path_option(struct option_reader *reader, const struct conf_node *node, vo
 
 static const struct option health_options[] = {
 	OPTION_CUSTOM(struct health_options, path, .parse = probe_path_option, .type = "path", .required = true,
-	    .doc = "What one worker asks each server for, with GET, on behalf of all. The path of a server's URL is not "
-	    "added."),
+	    .doc = "What one worker asks each server for, with GET, on behalf of all. The path of a server's URL is "
+	    "not added."),
 	OPTION_DURATION(struct health_options, interval, .def = "5s", .min = "100ms", .max = "1d",
 	    .doc = "Between two probes of a server."),
 	OPTION_DURATION(struct health_options, timeout, .def = "1s", .min = "10ms", .max = "1h",

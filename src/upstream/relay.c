@@ -62,7 +62,7 @@ relay_recycle(struct later *later)
 	struct upstream_world *world = relay->world;
 
 	list_remove(&relay->waiter.node);
-	if (world->free_relay_count >= WORLD_FREE_RELAYS_MAX) {
+	if (world->free_relay_count + 1 > WORLD_FREE_RELAYS_MAX) {
 		memory_free(relay);
 		return;
 	}
@@ -162,7 +162,8 @@ relay_can_repeat(const struct relay *relay)
 static bool
 was_stale(const struct relay *relay, enum retry_cause cause)
 {
-	return cause == RETRY_RESET && relay->is_reused && !relay->has_heard && relay->was_unread && !relay->wants_fresh;
+	return cause == RETRY_RESET && relay->was_unread && relay->is_reused && !relay->has_heard &&
+	    !relay->wants_fresh;
 }
 
 /* "localhost" may be two addresses and the server listen on one. */
@@ -225,6 +226,7 @@ try_forget(struct relay *relay)
 	relay->send_broken = false;
 	relay->has_heard = false;
 	relay->was_unread = false;
+	relay->try_sent = 0;
 	relay->is_trial = false;
 }
 
@@ -285,6 +287,7 @@ relay_begin(struct relay *relay, struct peer *peer)
 	relay->peer = peer;
 	relay->is_trial = peer_begin(peer);
 	relay->try_ms = loop_now_ms(relay->world->loop);
+	relay->sent_before = relay->ever_sent;
 	tried_add(&relay->tried, peer);
 	request->upstream = arena_copy(request->arena, peer->name);
 	slot_add(&relay->world->slot->totals.upstream_requests, 1);

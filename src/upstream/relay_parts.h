@@ -41,7 +41,7 @@ struct relay {
 	uint64_t			 hash;		/* of the key, for BALANCE_HASH */
 	uint64_t			 attempts;	/* retries so far */
 	bool				 may_repeat;	/* the method or the configuration lets it happen twice */
-	bool				 ever_sent;	/* some byte has left in some try */
+	bool				 ever_sent;	/* some byte has reached a server in some try */
 	bool				 wants_fresh;	/* a kept socket was dead: no more of those */
 	const char			*why;		/* the last try failed; NULL: none has */
 	unsigned			 failed_status;	/* what that one would have been answered with */
@@ -53,6 +53,8 @@ struct relay {
 	bool				 is_trial;	/* of an ejected peer */
 	bool				 has_heard;	/* some byte of an answer has come */
 	bool				 was_unread;	/* the server closed without having taken all that was sent */
+	bool				 sent_before;	/* ever_sent when this try began */
+	uint64_t			 try_sent;	/* bytes given to the socket */
 
 	/* The request on its way out. */
 	struct span			 target;

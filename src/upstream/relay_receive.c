@@ -423,6 +423,17 @@ take_bytes(struct relay *relay, struct span bytes)
 	}
 }
 
+/* When nothing of the request was taken, it never left: then even what may not happen twice is sent again. */
+static void
+unread_look(struct relay *relay)
+{
+	uint64_t unread = agent_socket_unread(relay->socket);
+
+	relay->was_unread = unread > 0;
+	if (unread != UINT64_MAX && unread >= relay->try_sent)
+		relay->ever_sent = relay->sent_before;
+}
+
 static void
 server_ended(struct relay *relay)
 {
@@ -439,7 +450,7 @@ server_ended(struct relay *relay)
 			relay_failed(relay, RETRY_RESET, 502, "it closed the connection in the middle of the content");
 		break;
 	default:
-		relay->was_unread = agent_socket_was_unread(relay->socket);
+		unread_look(relay);
 		relay_failed(relay, RETRY_RESET, 502, relay->has_heard
 		    ? "it closed the connection in the middle of the head"
 		    : "it closed the connection without an answer");

@@ -156,6 +156,7 @@ bytes_send(struct relay *relay, const struct iovec *pieces, unsigned count)
 			return;
 		}
 		relay->ever_sent |= sent > 0;
+		relay->try_sent += sent;
 		if (sent == length)
 			return;
 	}
@@ -329,6 +330,7 @@ relay_writable(struct relay *relay)
 	switch (stream_write(&relay->socket->stream, &piece, 1, false, &sent)) {
 	case STREAM_OK:
 		relay->ever_sent = true;
+		relay->try_sent += sent;
 		relay->out_sent += sent;
 		if (!is_waiting(relay))
 			out_emptied(relay);

@@ -18,7 +18,7 @@ enum { SERVER_ADDRESSES_MAX = 64 };
 struct server {
 	const struct server_options	*options;	/* borrowed */
 	struct upstream			*upstream;	/* borrowed */
-	struct span			 authority;	/* borrowed: "api.internal:3000"; of a unix socket "localhost" */
+	struct span			 authority;	/* borrowed: "api:3000"; of a unix socket "localhost" */
 	struct resolver_query		*query;		/* NULL: none is open */
 	bool				 is_name;
 	bool				 is_answered;	/* a name that was answered once, well or not */

@@ -43,8 +43,8 @@ name_find(const struct upstream_world *world, struct span host, uint16_t port)
 }
 
 bool
-world_name_recall(const struct upstream_world *world, struct span host, uint16_t port, struct address *addresses,
-    size_t room, size_t *count_out)
+world_name_recall(const struct upstream_world *world, struct span host, uint16_t port,
+    struct address *addresses, size_t room, size_t *count_out)
 {
 	const struct known_name *name = name_find(world, host, port);
 

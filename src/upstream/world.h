@@ -16,7 +16,11 @@
 enum {
 	WORLD_BUFFER_SIZE = 68 * 1024,	/* 64K of content and its head in one read */
 	WORLD_FIELDS_ROOM = 64,		/* of a response head, before its request's arena is needed */
+#ifdef __SANITIZE_ADDRESS__
+	WORLD_FREE_RELAYS_MAX = 0,	/* so that what is used after its end is seen */
+#else
 	WORLD_FREE_RELAYS_MAX = 256,
+#endif
 };
 
 struct known_name;
@@ -56,8 +60,8 @@ world_is_prober(const struct upstream_world *world)
 struct resolver	*world_resolver(struct upstream_world *world);
 
 /* What a name stood for when it was resolved last: a reload starts with that. False: nothing is known. */
-bool	world_name_recall(const struct upstream_world *world, struct span host, uint16_t port, struct address *addresses,
-	    size_t room, size_t *count_out);
+bool	world_name_recall(const struct upstream_world *world, struct span host, uint16_t port,
+	    struct address *addresses, size_t room, size_t *count_out);
 void	world_name_keep(struct upstream_world *world, struct span host, uint16_t port, const struct address *addresses,
 	    size_t count);
 
