@@ -2,6 +2,7 @@
 
 #include "command/output.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define WIDTH 79
@@ -127,11 +128,19 @@ usage_overview(FILE *to)
 
 /* -- mdoc(7) -------------------------------------------------------------------------------------------------------- */
 
+/* At the space between two sentences: mdoc(7) wants each on a line of its own. */
+static bool
+sentence_ends(const char *at)
+{
+	return at[0] == ' ' && at[-1] == '.' && at[1] >= 'A' && at[1] <= 'Z';
+}
+
 void
 man_escape(struct text *to, const char *text)
 {
 	bool is_line_start = true;
 
+	assert(*text != ' ');
 	for (; *text; text++) {
 		if (is_line_start && (*text == '.' || *text == '\''))
 			text_add_text(to, "\\&");
@@ -139,9 +148,11 @@ man_escape(struct text *to, const char *text)
 			text_add_text(to, "\\e");
 		else if (*text == '-')
 			text_add_text(to, "\\-");
+		else if (sentence_ends(text))
+			text_add_byte(to, '\n');
 		else
 			text_add_byte(to, *text);
-		is_line_start = *text == '\n';
+		is_line_start = *text == '\n' || sentence_ends(text);
 	}
 }
 
