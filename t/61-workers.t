@@ -39,24 +39,6 @@ my $died = $server->wait_log(msg => 'worker died: replacing it');
 ok $died, '... and the log tells';
 like(JSON::PP->new->encode($died // {}), qr/SIGKILL|"signal":"?9/, '... by which signal');
 $_->close for @clients;
-SKIP: {
-	skip 'a sanitized worker starts slowly', 1 if is_sanitized;
-	my $best;
-	for (1 .. 3) {	# the best of three: the machine is shared
-		sleep 10.5 if $_ > 1;	# not yet a crash loop
-		my ($victim) = $server->workers;
-		$server->mark_log;
-		my $killed = time;
-		kill KILL => $victim;
-		my $ready = $server->wait_log(msg => 'worker is ready') or last;
-		my ($hour, $minute, $second) = $ready->{time} =~ /T(\d\d):(\d\d):([\d.]+)Z/;
-		my $took = $hour * 3600 + $minute * 60 + $second - ($killed - 86400 * int($killed / 86400));
-		$best = $took if !defined $best || $took < $best;
-		last if $best < 0.05;
-	}
-	cmp_ok $best, '<', 0.05, 'the next worker is ready within 50 ms';
-}
-
 # -- kill -9 again and again, new connections meanwhile: none is refused --
 my ($failed, $done) = (0, 0);
 my $next_kill = time;
@@ -113,6 +95,25 @@ ok eventually(10, sub { my $now = $server->titles; grep { $now->{$_} eq 'reeve: 
 $server->mark_log;
 get($port, '/after-the-logger');
 ok $server->wait_log(msg => 'request', path => '/after-the-logger'), '... and lines arrive';
+
+# -- how soon the next worker is there: the best of three servers, because the machine is shared --
+SKIP: {
+	skip 'a sanitized worker starts slowly', 1 if is_sanitized;
+	my $best;
+	for (1 .. 3) {
+		my $quick = start($config =~ s/:$port/':' . free_port()/er);
+		my ($worker) = $quick->workers;
+		$quick->mark_log;
+		my $killed = time;
+		kill KILL => $worker;
+		my $ready = $quick->wait_log(msg => 'worker is ready') or last;
+		my ($hour, $minute, $second) = $ready->{time} =~ /T(\d\d):(\d\d):([\d.]+)Z/;
+		my $took = $hour * 3600 + $minute * 60 + $second - ($killed - 86400 * int($killed / 86400));
+		$best = $took if !defined $best || $took < $best;
+		last if $best < 0.05;
+	}
+	cmp_ok $best, '<', 0.05, 'the next worker is ready within 50 ms';
+}
 
 # -- no more descriptors --
 my $small_port = free_port();

@@ -6,6 +6,12 @@ use Reeve::Test;
 my @unshare = grep { system("$_ true >/dev/null 2>&1") == 0 } 'unshare -fp', 'unshare -Urfp';
 plan skip_all => 'a process namespace may not be made here' unless @unshare && can_run('nsenter');
 
+sub path_of
+{
+	my ($program) = @_;
+	return (grep { -x } map { "$_/$program" } split /:/, "$ENV{PATH}:/usr/sbin:/sbin")[0];
+}
+
 my $port = free_port();
 my $binary = Reeve::Server::binary();
 my $dir = temp_dir();
@@ -13,7 +19,7 @@ my $server = Reeve::Server->new(dir => $dir, config => "listen: [{address: \"127
     raw => 0);
 {
 	no warnings 'redefine';
-	local *Reeve::Server::binary = sub { (split ' ', $unshare[0])[0] };
+	local *Reeve::Server::binary = sub { path_of('unshare') };
 	$server->{args} = [(split ' ', $unshare[0])[1], $binary, 'run', '-c', $server->{file}];
 	$server->start;
 }
@@ -48,7 +54,7 @@ SKIP: {
 	my $auto_port = free_port();
 	my $auto = Reeve::Server->new(config => "listen: [{address: \"127.0.0.1:$auto_port\"}]\nworkers: auto\nroutes: [{respond: hi}]\n");
 	no warnings 'redefine';
-	local *Reeve::Server::binary = sub { 'taskset' };
+	local *Reeve::Server::binary = sub { path_of('taskset') };
 	$auto->{args} = ['-c', '0', $binary, 'run', '-c', $auto->{file}];
 	$auto->start;
 	is scalar(my @all = $auto->workers), 1, 'workers: auto is the CPUs in the affinity mask';

@@ -24,6 +24,14 @@ sub binary
 	return Cwd::abs_path($ENV{REEVE} // 'build/reeve') // ($ENV{REEVE} // 'build/reeve');
 }
 
+# The binary, which has to be there.
+sub built_binary
+{
+	my $path = binary();
+	-x $path or die "no $path: build it, or set REEVE\n";
+	return $path;
+}
+
 sub temp_dir
 {
 	return File::Temp::tempdir('reeve-test-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
@@ -93,7 +101,7 @@ sub environment
 sub start
 {
 	my ($self) = @_;
-	my @argv = (binary(), @{$self->{args} // ['run', '-c', $self->{file}]});
+	my @argv = (built_binary(), @{$self->{args} // ['run', '-c', $self->{file}]});
 	@argv = ('sh', '-c', "ulimit $self->{limits}; exec \"\$@\"", 'sh', @argv) if $self->{limits};
 	my %environment = $self->environment;
 	my $pid = fork // die "fork: $!";
@@ -361,7 +369,7 @@ sub wait_log
 sub run_command
 {
 	my $options = ref $_[0] eq 'HASH' ? shift : {};
-	my @argv = (binary(), @_);
+	my @argv = (built_binary(), @_);
 	my $dir = $options->{dir} // temp_dir();
 	my ($out, $err) = (File::Temp->new, File::Temp->new);
 	my $start = time;
