@@ -1,6 +1,6 @@
 /*
- * accept4(2) a few times a wake, and sometimes out of epoll and in again: whoever was added last is woken first, so that
- * moves the turn on to the next worker.
+ * accept4(2) a few times a wake, and sometimes out of epoll and in again: among those that wait, whoever was added first
+ * is woken first, so that gives the next workers their turn.
  */
 #include "net/acceptor.h"
 
@@ -30,6 +30,7 @@ struct acceptor {
 	unsigned     accepts;	  /* since the last re-adding */
 	unsigned     pauses;	  /* by acceptor_pause() */
 	bool	     is_starving; /* no descriptors: the timer runs */
+	bool	     is_yielding; /* others first */
 	bool	     is_closed;
 };
 
@@ -120,11 +121,12 @@ acceptor_ready(void *owner, unsigned ready)
 	struct acceptor *acceptor = owner;
 
 	(void)ready;
+	acceptor->is_yielding = false;
 	for (unsigned i = 0; i < ACCEPTS_A_WAKE; i++) {
-		if (acceptor->is_closed || acceptor->pauses > 0 || !acceptor_take(acceptor))
+		if (acceptor->is_closed || acceptor->pauses > 0 || acceptor->is_yielding || !acceptor_take(acceptor))
 			break;
 	}
-	if (acceptor->is_closed || acceptor->accepts < ACCEPTS_A_READD)
+	if (acceptor->is_closed || (acceptor->accepts < ACCEPTS_A_READD && !acceptor->is_yielding))
 		return;
 	acceptor->accepts = 0;
 	watch_readd(&acceptor->watch);
@@ -159,6 +161,12 @@ acceptor_resume(struct acceptor *acceptor)
 	assert(acceptor->pauses > 0);
 	acceptor->pauses--;
 	acceptor_watch(acceptor);
+}
+
+void
+acceptor_yield(struct acceptor *acceptor)
+{
+	acceptor->is_yielding = true;
 }
 
 void

@@ -31,8 +31,9 @@ entrance_accept(void *owner, struct acceptor *acceptor, int fd, const struct add
 {
 	struct entrance *entrance = owner;
 
-	(void)acceptor;
 	downstream_accept(entrance->worker->downstream, fd, peer, &entrance->listener);
+	if (share_is_exceeded(entrance->worker))
+		acceptor_yield(acceptor);
 }
 
 /* The socket's own address, because one that was passed to us has none in the configuration. */

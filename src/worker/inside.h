@@ -3,6 +3,7 @@
  *
  *	worker.c	birth, life, end
  *	entrance.c	the listening sockets of this worker
+ *	share.c		how many of all connections are its own
  *	swap.c		PREPARE, COMMIT, ABORT
  *	drain.c		the last act
  *	pulse.c		proof of life in the slot
@@ -38,6 +39,13 @@ struct pulse {
 	bool		is_last;	/* the later has gone to the end of the queue once */
 };
 
+/* What the other workers have, as of at_ms. */
+struct share {
+	uint64_t	at_ms;
+	uint64_t	others;		/* their connections */
+	uint64_t	other_count;	/* those that accept */
+};
+
 struct worker {
 	const struct worker_birth *birth;	/* borrowed: lives in worker_main()'s caller */
 	struct loop		  *loop;	/* owned, as all below but the slot */
@@ -65,6 +73,7 @@ struct worker {
 	bool			   is_empty;	/* draining, and nobody is left */
 	struct timer		   grace;
 	struct pulse		   pulse;
+	struct share		   share;
 };
 
 /* entrance.c */
@@ -74,6 +83,9 @@ void	entrances_forget_unused(struct worker *worker);		/* that no site has used *
 void	entrances_pause(struct worker *worker, bool is_full);
 void	entrances_close(struct worker *worker);	/* takes who is waiting, then no more */
 void	entrances_free(struct worker *worker);	/* after the downstream */
+
+/* share.c */
+bool	share_is_exceeded(struct worker *worker);
 
 /* swap.c */
 struct site *site_from_bundle(struct worker *worker, int bundle_fd, struct err *err);

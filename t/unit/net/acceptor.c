@@ -27,6 +27,7 @@ struct hall {
 	unsigned	 accepted;
 	unsigned	 turns;
 	bool		 closes_inside;
+	bool		 yields;
 	bool		 keeps;
 	int		 kept[CLIENTS_MAX];
 };
@@ -47,6 +48,8 @@ hall_accept(void *owner, struct acceptor *acceptor, int fd, const struct address
 	hall->accepted++;
 	if (hall->closes_inside)
 		acceptor_close(acceptor);
+	else if (hall->yields)
+		acceptor_yield(acceptor);
 }
 
 static void
@@ -143,6 +146,22 @@ test_pause(void **state)
 	hall_close(&hall);
 }
 
+/* One a wake, so that others may come first; nobody is forgotten. */
+static void
+test_yield(void **state)
+{
+	struct hall hall;
+
+	hall_open(&hall);
+	hall.yields = true;
+	hall_connect(&hall, 10);
+	hall_run(&hall, 50);
+	assert_int_equal(hall.accepted, 10);
+	assert_in_range(hall.turns, 10, 14);
+	acceptor_close(hall.acceptor);
+	hall_close(&hall);
+}
+
 static void
 test_close_inside(void **state)
 {
@@ -218,6 +237,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_batches),
 		cmocka_unit_test(test_pause),
+		cmocka_unit_test(test_yield),
 		cmocka_unit_test(test_close_inside),
 		cmocka_unit_test(test_take_rest),
 		cmocka_unit_test(test_no_descriptors),

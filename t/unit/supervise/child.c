@@ -277,6 +277,33 @@ test_cannot_fork(void **state)
 	parent_close(&parent);
 }
 
+/* What made it die is mended: no more waiting. */
+static void
+test_hurry(void **state)
+{
+	static const struct child_kind slow = {
+		.name = "slow",
+		.backoff = { .initial_ms = 60000, .max_ms = 60000, .reset_after_ms = 60000 },
+		.start = parent_start,
+		.on_end = parent_end,
+		.on_dead = parent_dead,
+	};
+	struct parent parent;
+
+	parent_open(&parent, &slow, EXITS);
+	parent.stop_after_ends = 2;
+	parent_run(&parent, 2000);
+	assert_int_equal(parent.child.state, CHILD_WAITING);
+	assert_true(parent.end.restart_ms > 40000);
+	parent.behaviour = SLEEPS;
+	child_hurry(&parent.child);
+	parent_run(&parent, 50);
+	assert_int_equal(parent.child.state, CHILD_STARTING);
+	child_hurry(&parent.child); /* nothing to hurry */
+	assert_int_equal(parent.starts, 3);
+	parent_close(&parent);
+}
+
 static void
 test_once(void **state)
 {
@@ -358,6 +385,7 @@ main(void)
 		cmocka_unit_test(test_stop_takes_too_long),
 		cmocka_unit_test(test_hung),
 		cmocka_unit_test(test_cannot_fork),
+		cmocka_unit_test(test_hurry),
 		cmocka_unit_test(test_once),
 		cmocka_unit_test(test_stop_inside),
 		cmocka_unit_test(test_out_of_order),
