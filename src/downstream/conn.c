@@ -194,7 +194,6 @@ conn_open(struct downstream *downstream, int fd, const struct address *peer,
 	conn->peer = *peer;
 	conn->later.run = resume_later;
 	stream_init(&conn->stream, fd);
-	stream_tune(&conn->stream, !listener->is_unix);
 	conn_name_client(conn);
 	watch_init(&conn->watch, downstream->loop, fd, conn_ready, conn);
 	timeout_init(&conn->timeout, conn_timed_out, conn);
@@ -206,6 +205,8 @@ conn_open(struct downstream *downstream, int fd, const struct address *peer,
 		return;
 	}
 	conn_arm(conn);
+	/* The request is often there already: then a connection for one request never enters epoll. */
+	conn_readable(conn);
 	conn_update(conn);
 }
 
@@ -233,7 +234,7 @@ conn_close(struct conn *conn)
 		return;
 	conn_move(conn, CONN_CLOSED);
 	timeout_disarm(&conn->timeout);
-	watch_fini(&conn->watch);
+	watch_close(&conn->watch);
 	if (conn->cut || (conn->exchange && exchange_is_cut(conn->exchange)))
 		stream_reset(&conn->stream);
 	else

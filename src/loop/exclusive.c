@@ -1,6 +1,6 @@
 /*
  * epoll_ctl(2), with EPOLLEXCLUSIVE or-ed in for a set of descriptors. The kernel refuses EPOLL_CTL_MOD for such an
- * entry (EINVAL), so MOD becomes DEL and ADD.
+ * entry (EINVAL), so MOD becomes DEL and ADD. And without the EPOLL_CTL_DEL that a close(2) makes needless.
  */
 #include "loop/exclusive.h"
 
@@ -27,7 +27,8 @@ static struct {
 	uint64_t *words; /* owned: one bit a descriptor */
 	size_t	  count;
 	uint64_t  added; /* how often the kernel took the flag from us */
-} exclusive;
+	int	  closing; /* its EPOLL_CTL_DEL is left out; -1: none */
+} exclusive = { .closing = -1 };
 
 static bool
 exclusive_holds(int fd)
@@ -60,6 +61,8 @@ epoll_ctl_add(int epoll_fd, int fd, struct epoll_event *event)
 int
 epoll_ctl(int epoll_fd, int verb, int fd, struct epoll_event *event)
 {
+	if (verb == EPOLL_CTL_DEL && fd == exclusive.closing)
+		return 0;
 	if (verb == EPOLL_CTL_DEL || !exclusive_holds(fd))
 		return epoll_ctl_plain(epoll_fd, verb, fd, event);
 	if (verb == EPOLL_CTL_MOD && epoll_ctl_plain(epoll_fd, EPOLL_CTL_DEL, fd, NULL) != 0)
@@ -86,6 +89,12 @@ exclusive_remove(int fd)
 {
 	if (exclusive_holds(fd))
 		exclusive.words[fd / BITS] &= ~(UINT64_C(1) << (fd % BITS));
+}
+
+void
+exclusive_closing(int fd)
+{
+	exclusive.closing = fd;
 }
 
 static void

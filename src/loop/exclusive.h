@@ -16,6 +16,9 @@
 void	exclusive_add(int fd);		/* before the first watch_want() on it */
 void	exclusive_remove(int fd);	/* before close(fd), because the number is used again; safe when not added */
 
+/* Until it is told -1: taking fd out of epoll is left to close(2). Only watch_close() says so. */
+void	exclusive_closing(int fd);
+
 /* Tries it with a descriptor through libevent: whether the flag really reaches the kernel. */
 bool	exclusive_works(void);
 

@@ -6,6 +6,7 @@
 #include "loop/loop.h"
 
 #include "base/log.h"
+#include "loop/exclusive.h"
 #include "loop/turn.h"
 
 #include <event2/event.h>
@@ -107,6 +108,16 @@ watch_fini(struct watch *watch)
 		event_del(&watch->event);
 	watch->wants = WATCH_NOTHING;
 	watch->loop = NULL;
+}
+
+void
+watch_close(struct watch *watch)
+{
+	if (watch->loop == NULL)
+		return;
+	exclusive_closing(event_get_fd(&watch->event));
+	watch_fini(watch);
+	exclusive_closing(-1);
 }
 
 void

@@ -38,7 +38,7 @@ void			stream_shutdown(struct stream *stream);	/* we are done sending */
 void			stream_close(struct stream *stream);
 void			stream_reset(struct stream *stream);	/* closes so that the peer sees a reset, not an end */
 
-/* Options that every client and upstream socket gets: no Nagle delay. */
+/* No Nagle delay, for sockets that we open; accepted ones have it from their listening socket. */
 void			stream_tune(struct stream *stream, bool internet);
 
 #endif
