@@ -257,10 +257,11 @@ value_read(struct json_scan *scan, struct json_value *value_out)
 bool
 json_parse(struct span bytes, struct json_value *value_out)
 {
-	struct json_scan scan = { .at = bytes.at, .end = bytes.at + bytes.len };
+	struct json_scan scan;
 
 	if (bytes.len == 0)
 		return false;
+	scan = (struct json_scan){ .at = bytes.at, .end = bytes.at + bytes.len };
 	space_skip(&scan);
 	if (!value_read(&scan, value_out))
 		return false;
@@ -283,12 +284,13 @@ json_walk(struct json_value container)
 bool
 json_next(struct json_walk *walk, struct span *key_out, struct json_value *value_out)
 {
-	struct json_scan scan = { .at = walk->rest.at, .end = walk->rest.at + walk->rest.len };
+	struct json_scan scan;
 	const char	*from;
 	bool		 is_read;
 
 	if (walk->rest.len == 0)
 		return false;
+	scan = (struct json_scan){ .at = walk->rest.at, .end = walk->rest.at + walk->rest.len };
 	space_skip(&scan);
 	if (scan_take(&scan, ','))
 		space_skip(&scan);
