@@ -30,6 +30,7 @@ struct logger {
 	bool		   is_pretty;
 	bool		   has_colours;
 	struct text	   room;	/* of the line in work */
+	struct later	   wake;	/* the writer, once for all lines of a turn */
 };
 
 /* -- lines ---------------------------------------------------------------------------------------------------------- */
@@ -40,6 +41,8 @@ line_format(struct logger *logger, const char *name, struct span line)
 {
 	uint64_t now_ms = loop_wall_ms(logger->loop);
 
+	if (!logger->is_pretty && record_is_json(line))
+		return line;
 	text_clear(&logger->room);
 	if (logger->is_pretty)
 		record_to_pretty(line, name, now_ms, logger->has_colours, &logger->room);
@@ -78,7 +81,13 @@ logger_line(void *owner, const char *name, struct span line)
 
 	dropped_tell(logger, false);
 	spool_put(logger->spool, line_format(logger, name, line));
-	writer_wake(logger->writer);
+	loop_later(logger->loop, &logger->wake);
+}
+
+static void
+wake_writer(struct later *later)
+{
+	writer_wake(LIST_OWNER(later, struct logger, wake)->writer);
 }
 
 /* What the logger itself has to say. */
@@ -301,7 +310,7 @@ writer_speaks(void *owner, unsigned ready)
 			reopened_tell(logger, &news.why);
 	}
 	dropped_tell(logger, false);
-	writer_wake(logger->writer);
+	loop_later(logger->loop, &logger->wake);
 }
 
 /* -- the process ---------------------------------------------------------------------------------------------------- */
@@ -325,6 +334,7 @@ logger_init(struct logger *logger, int channel_fd, struct err *err)
 	logger->writer = writer_start(logger->spool, err);
 	if (logger->writer == NULL)
 		return false;
+	logger->wake.run = wake_writer;
 	list_init(&logger->sources);
 	logger->output = memory_copy_text("stderr");
 	watch_init(&logger->news, logger->loop, writer_news_fd(logger->writer), writer_speaks, logger);

@@ -34,12 +34,18 @@ time_add(struct text *to, uint64_t wall_ms)
 	text_json_span(to, span_make(moment, sizeof(moment)));
 }
 
-void
-record_to_json(struct span line, const char *source, uint64_t wall_ms, struct text *to)
+bool
+record_is_json(struct span line)
 {
 	struct json_value record;
 
-	if (line_is_ours(line) || line_parse(line, &record)) {
+	return line_is_ours(line) || line_parse(line, &record);
+}
+
+void
+record_to_json(struct span line, const char *source, uint64_t wall_ms, struct text *to)
+{
+	if (record_is_json(line)) {
 		text_add(to, line);
 		return;
 	}

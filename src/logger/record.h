@@ -11,6 +11,9 @@
 
 #include "base/text.h"
 
+/* Whether record_to_json() would leave it as it is. */
+bool	record_is_json(struct span line);
+
 /* `to` gets the line without its newline. */
 void	record_to_json(struct span line, const char *source, uint64_t wall_ms, struct text *to);
 void	record_to_pretty(struct span line, const char *source, uint64_t wall_ms, bool has_colours, struct text *to);
