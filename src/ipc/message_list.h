@@ -17,6 +17,7 @@
 	M(COMMIT,		"new requests take the prepared one: number generation") \
 	M(ABORT,		"forget the prepared one: number generation") \
 	M(DRAIN,		"stop accepting, finish, exit: number grace ms, number idle ms; again: sooner") \
+	M(LOOK,			"a worker died, perhaps woken for a connection: look at the listening sockets. No payload") \
 	/* worker → primary */ \
 	M(READY,		"built: number generation. The first: serving, too") \
 	M(FAILED,		"cannot be built: number generation, span why") \

@@ -169,6 +169,13 @@ acceptor_yield(struct acceptor *acceptor)
 	acceptor->is_yielding = true;
 }
 
+/* What is added to epoll again is examined again. */
+void
+acceptor_look(struct acceptor *acceptor)
+{
+	watch_readd(&acceptor->watch);
+}
+
 void
 acceptor_take_rest(struct acceptor *acceptor)
 {

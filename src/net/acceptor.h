@@ -21,6 +21,7 @@ struct acceptor	*acceptor_open(struct loop *loop, int listening_fd, accept_fn *o
 void		 acceptor_pause(struct acceptor *acceptor);	/* counted: pause twice, resume twice */
 void		 acceptor_resume(struct acceptor *acceptor);
 void		 acceptor_yield(struct acceptor *acceptor);	/* from on_accept: no more in this wake, others first */
+void		 acceptor_look(struct acceptor *acceptor);	/* wakes if somebody waits, whoever was woken for him before */
 void		 acceptor_take_rest(struct acceptor *acceptor);	/* all that is in the queue now, paused or not: before closing */
 void		 acceptor_close(struct acceptor *acceptor);	/* NULL is fine */
 int		 acceptor_fd(const struct acceptor *acceptor);

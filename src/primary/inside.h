@@ -99,7 +99,8 @@ struct log_line {
 
 struct reopen_call {
 	struct list_node	 node;
-	struct control_call	*call;	/* NULL: a signal */
+	struct control_call	*call;	/* NULL: a signal, or answered already */
+	struct timer		 limit;
 };
 
 struct logs {

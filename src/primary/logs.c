@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define LOGGER_STOP_MS 4000
+#define REOPEN_MS 10000
 
 static struct primary *
 primary_of(struct logs *logs)
@@ -83,9 +84,21 @@ reopen_answer(struct logs *logs, bool is_done, struct span why)
 		return;
 	list_remove(node);
 	reopen = LIST_OWNER(node, struct reopen_call, node);
+	timer_fini(&reopen->limit);
 	if (reopen->call != NULL)
 		control_reply(reopen->call, is_done, is_done ? SPAN_OF("log files reopened") : why);
 	memory_free(reopen);
+}
+
+/* Its place in the queue stays, because the logger's answers come in order. */
+static void
+reopen_late(void *owner)
+{
+	struct reopen_call *reopen = owner;
+
+	if (reopen->call != NULL)
+		control_reply(reopen->call, false, SPAN_OF("the log's destination does not answer"));
+	reopen->call = NULL;
 }
 
 static void
@@ -233,6 +246,8 @@ logs_reopen(struct primary *primary, struct control_call *call)
 	}
 	reopen = memory_zalloc(sizeof(*reopen));
 	reopen->call = call;
+	timer_init(&reopen->limit, primary->loop, reopen_late, reopen);
+	timer_arm(&reopen->limit, REOPEN_MS);
 	list_add_last(&logs->reopens, &reopen->node);
 	channel_send_plain(logs->channel, IPC_LOG_REOPEN);
 }

@@ -214,6 +214,16 @@ worker_ask_to_stop(void *owner)
 		drain_send(worker, orders->grace_ms, orders->idle_ms);
 }
 
+/* A connection that this one was woken for would else wait until the next one comes. */
+static void
+others_look(const struct worker_child *dead)
+{
+	for (EACH_WORKER(dead->primary, at)) {
+		if (WORKER(at) != dead && WORKER(at)->child.state == CHILD_UP)
+			channel_send_plain(WORKER(at)->channel, IPC_LOOK);
+	}
+}
+
 static void
 worker_ended(void *owner, const struct child_end *end)
 {
@@ -227,6 +237,8 @@ worker_ended(void *owner, const struct child_end *end)
 	fd_close(&worker->crash_fd);
 	slots_retire(worker->primary->slots, worker->slot);
 	workers_choose_prober(worker->primary);
+	if (!end->was_asked)
+		others_look(worker);
 	reload_worker_ended(worker);
 }
 

@@ -139,6 +139,16 @@ entrances_pause(struct worker *worker, bool is_full)
 	}
 }
 
+/* An exclusive wake that a dying worker took with it would leave its connection waiting for the next one. */
+void
+entrances_look(struct worker *worker)
+{
+	for (EACH_ENTRANCE(worker, at)) {
+		if (ENTRANCE(at)->acceptor != NULL)
+			acceptor_look(ENTRANCE(at)->acceptor);
+	}
+}
+
 void
 entrances_close(struct worker *worker)
 {

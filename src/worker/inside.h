@@ -81,6 +81,7 @@ void	entrance_add(struct worker *worker, uint64_t id, int fd);	/* takes fd; acce
 void	entrances_use(struct worker *worker, const struct listener_ids *ids);	/* these, as worker->site wants; no others */
 void	entrances_forget_unused(struct worker *worker);		/* that no site has used */
 void	entrances_pause(struct worker *worker, bool is_full);
+void	entrances_look(struct worker *worker);
 void	entrances_close(struct worker *worker);	/* takes who is waiting, then no more */
 void	entrances_free(struct worker *worker);	/* after the downstream */
 

@@ -37,6 +37,13 @@ hear_drain(struct worker *worker, struct ipc_message *message)
 }
 
 static void
+hear_look(struct worker *worker, struct ipc_message *message)
+{
+	(void)message;
+	entrances_look(worker);
+}
+
+static void
 channel_message(void *owner, struct ipc_message *message)
 {
 	static const struct {
@@ -48,6 +55,7 @@ channel_message(void *owner, struct ipc_message *message)
 		{ IPC_COMMIT, worker_commit },
 		{ IPC_ABORT, worker_abort },
 		{ IPC_DRAIN, hear_drain },
+		{ IPC_LOOK, hear_look },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
