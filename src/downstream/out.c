@@ -40,7 +40,8 @@ out_add(struct out *out, const struct iovec *pieces, unsigned count, size_t skip
 	for (unsigned i = 0; i < count; i++) {
 		size_t over = skip < pieces[i].iov_len ? skip : pieces[i].iov_len;
 
-		text_add(&out->bytes, span_make((const char *)pieces[i].iov_base + over, pieces[i].iov_len - over));
+		if (over < pieces[i].iov_len)
+			text_add(&out->bytes, span_make((const char *)pieces[i].iov_base + over, pieces[i].iov_len - over));
 		skip -= over;
 	}
 }
