@@ -43,7 +43,8 @@ scan_take(struct json_scan *scan, char byte)
 static void
 space_skip(struct json_scan *scan)
 {
-	while (scan->at < scan->end && (*scan->at == ' ' || *scan->at == '\t' || *scan->at == '\n' || *scan->at == '\r'))
+	while (scan->at < scan->end &&
+	       (*scan->at == ' ' || *scan->at == '\t' || *scan->at == '\n' || *scan->at == '\r'))
 		scan->at++;
 }
 
@@ -269,7 +270,7 @@ json_parse(struct span bytes, struct json_value *value_out)
 	return scan.at == scan.end;
 }
 
-/* -- walking -------------------------------------------------------------------------------------------------------- */
+/* -- walking ------------------------------------------------------------------------------------------------------- */
 
 struct json_walk
 json_walk(struct json_value container)
@@ -342,7 +343,7 @@ json_count(struct json_value container)
 	return count;
 }
 
-/* -- values --------------------------------------------------------------------------------------------------------- */
+/* -- values -------------------------------------------------------------------------------------------------------- */
 
 static void
 utf8_add(struct text *to, unsigned code)

@@ -30,7 +30,9 @@ struct json_walk {
 };
 
 struct json_walk json_walk(struct json_value container);	/* of another kind: nothing to walk */
-bool		 json_next(struct json_walk *walk, struct span *key_out, struct json_value *value_out);	/* key: raw, without quotes */
+
+/* key: raw, without its quotes. */
+bool		 json_next(struct json_walk *walk, struct span *key_out, struct json_value *value_out);
 
 /* The first member whose key is `key` (a plain word: no key that needs escapes is found). */
 bool		 json_get(struct json_value object, const char *key, struct json_value *value_out);

@@ -38,7 +38,7 @@ valid_add(const struct site *site, const char *path, struct text *to)
 	count_add(to, options->listen.count, "listener");
 }
 
-/* -- for people ----------------------------------------------------------------------------------------------------- */
+/* -- for people ---------------------------------------------------------------------------------------------------- */
 
 /* conf_problems_format() has the words; colours make errors and warnings stand out. */
 static void
@@ -71,7 +71,7 @@ report_for_people(const struct site *site, const struct conf_problems *problems,
 	text_add_byte(to, '\n');
 }
 
-/* -- for programs --------------------------------------------------------------------------------------------------- */
+/* -- for programs -------------------------------------------------------------------------------------------------- */
 
 static void
 problem_json(const struct conf_problem *problem, struct text *to)
@@ -109,7 +109,7 @@ report_json(const struct site *site, const struct conf_problems *problems, const
 	text_add_byte(to, '\n');
 }
 
-/* -- the command ---------------------------------------------------------------------------------------------------- */
+/* -- the command --------------------------------------------------------------------------------------------------- */
 
 /* NULL: errors. */
 static struct site *

@@ -1,6 +1,6 @@
 /*
- * The report is JSON (primary/); for people it becomes a few lines and tables. What a table shows is a row here: a title
- * and the member it comes from. Members that are not there are left empty.
+ * The report is JSON (primary/); for people it becomes a few lines and tables. What a table shows is a row here: a
+ * title and the member it comes from. Members that are not there are left empty.
  */
 #include "command/ask.h"
 
@@ -47,7 +47,7 @@ static const struct column upstream_columns[] = {
 	{ "FOR", "since_ms", AS_AGE }, { "REASON", "reason", AS_TEXT },
 };
 
-/* -- values --------------------------------------------------------------------------------------------------------- */
+/* -- values -------------------------------------------------------------------------------------------------------- */
 
 static void
 value_add(struct json_value value, enum shape shape, struct text *to)
@@ -87,7 +87,7 @@ number_of(struct json_value object, const char *key)
 	return number;
 }
 
-/* -- tables --------------------------------------------------------------------------------------------------------- */
+/* -- tables -------------------------------------------------------------------------------------------------------- */
 
 static void
 rows_add(struct json_value list, const struct column *columns, size_t count, struct table *table)
@@ -125,7 +125,7 @@ list_print(struct json_value status, const char *key, const struct column *colum
 	table_fini(&table);
 }
 
-/* -- the lines above ------------------------------------------------------------------------------------------------ */
+/* -- the lines above ----------------------------------------------------------------------------------------------- */
 
 static void
 line_begin(struct text *to, const char *title)

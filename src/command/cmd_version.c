@@ -22,7 +22,7 @@
 /* Not there in a build with sanitizers, which bring their own. */
 int mallctl(const char *name, void *old, size_t *old_size, void *new_value, size_t new_size) __attribute__((weak));
 
-/* -- libraries ------------------------------------------------------------------------------------------------------ */
+/* -- libraries ----------------------------------------------------------------------------------------------------- */
 
 static const char *
 openssl_version(void)
@@ -62,7 +62,7 @@ static const struct {
 	{ "zlib", zlibVersion },
 };
 
-/* -- kernel --------------------------------------------------------------------------------------------------------- */
+/* -- kernel -------------------------------------------------------------------------------------------------------- */
 
 static bool
 close_if_open(int fd)
@@ -102,7 +102,7 @@ static const struct {
 	{ "sealed_memfd", sealed_memfd_works },
 };
 
-/* -- build ---------------------------------------------------------------------------------------------------------- */
+/* -- build --------------------------------------------------------------------------------------------------------- */
 
 #ifdef __SANITIZE_ADDRESS__
 static const bool is_sanitized = true;
@@ -116,7 +116,7 @@ static const char compiler[] = "clang " __clang_version__;
 static const char compiler[] = "gcc " __VERSION__;
 #endif
 
-/* -- both forms ----------------------------------------------------------------------------------------------------- */
+/* -- both forms ---------------------------------------------------------------------------------------------------- */
 
 static void
 version_json(const struct utsname *kernel, struct text *to)

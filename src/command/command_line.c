@@ -128,10 +128,13 @@ command_line_parse(struct command_line *line, const struct command_option *optio
 	*line = (struct command_line){ .value_count = 0 };
 	for (int at = 0; at < argc; at++) {
 		bool is_option = !has_ended && argv[at][0] == '-' && argv[at][1] != '\0';
+		bool is_end = is_option && strcmp(argv[at], "--") == 0;
 
-		if (is_option && strcmp(argv[at], "--") == 0)
+		if (is_end)
 			has_ended = true;
-		else if (is_option ? !argument_take(line, options, argc, argv, &at, err) : !word_take(line, argv[at], err))
+		else if (is_option && !argument_take(line, options, argc, argv, &at, err))
+			return false;
+		else if (!is_option && !word_take(line, argv[at], err))
 			return false;
 	}
 	return true;

@@ -1,8 +1,8 @@
 /*
  * command_line: what a user typed, parsed by the rows of a command's table.
  *
- * Options may stand before and after the words; "--" ends them. A letter's value is the rest of its argument or the next
- * one (-cFILE, -c FILE), a long name's comes after '=' or next (--config=FILE, --config FILE).
+ * Options may stand before and after the words; "--" ends them. A letter's value is the rest of its argument or the
+ * next one (-cFILE, -c FILE), a long name's comes after '=' or next (--config=FILE, --config FILE).
  */
 #ifndef REEVE_COMMAND_COMMAND_LINE_H
 #define REEVE_COMMAND_COMMAND_LINE_H

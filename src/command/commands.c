@@ -69,28 +69,29 @@ static const struct command_option help_options[] = {
 
 const struct command commands[] = {
 	{ "run", "", 0, 0, run_options, cmd_run, "serve, in the foreground",
-	  "Reads the configuration, opens the sockets and serves until it is told to stop. It stays in the foreground, which "
-	  "is what systemd and containers want.\n"
-	  "SIGTERM and SIGINT stop it gracefully (a second one at once), SIGQUIT at once, SIGHUP reloads the configuration, "
-	  "SIGUSR1 reopens log files." },
+	  "Reads the configuration, opens the sockets and serves until it is told to stop. It stays in the foreground, "
+	  "which is what systemd and containers want.\n"
+	  "SIGTERM and SIGINT stop it gracefully (a second one at once), SIGQUIT at once, SIGHUP reloads the "
+	  "configuration, SIGUSR1 reopens log files." },
 	{ "check", "", 0, 0, check_options, cmd_check, "tell every error and warning of the configuration",
-	  "Reads the configuration as run and reload would, and prints every problem in it, a line each: file, line, column, "
-	  "the key's path, what is wrong. Exits with 1 when there are errors; warnings alone do not count." },
+	  "Reads the configuration as run and reload would, and prints every problem in it, a line each: file, line, "
+	  "column, the key's path, what is wrong. Exits with 1 when there are errors; warnings alone do not count." },
 	{ "explain", "METHOD URL", 2, 2, explain_options, cmd_explain, "tell which route serves a request, and why",
-	  "Goes through the routes as the server would, and tells for each why it does not fit, up to the one that serves the "
-	  "request, with its handler and policies. URL is a path, or whole (http://host/path). Nothing is sent anywhere. Exits "
-	  "with 1 when no route fits." },
+	  "Goes through the routes as the server would, and tells for each why it does not fit, up to the one that serves "
+	  "the request, with its handler and policies. URL is a path, or whole (http://host/path). Nothing is sent "
+	  "anywhere. Exits with 1 when no route fits." },
 	{ "status", "", 0, 0, status_options, cmd_status, "show workers, listeners, upstreams and counters",
 	  "Asks the running reeve how it is." },
 	{ "reload", "", 0, 0, reload_options, cmd_reload, "read the configuration again, without losing a connection",
-	  "The running reeve reads its configuration file anew, checks it, has every worker prepare, and switches over only "
-	  "when all can. When anything is wrong nothing changes, the problems are printed, and the exit code is 1." },
+	  "The running reeve reads its configuration file anew, checks it, has every worker prepare, and switches over "
+	  "only when all can. When anything is wrong nothing changes, the problems are printed, and the exit code is 1." },
 	{ "stop", "", 0, 0, stop_options, cmd_stop, "stop gracefully, and wait until it has ended",
 	  "As SIGTERM: requests in flight finish within shutdown.grace. Waits until the process has gone." },
 	{ "reopen-logs", "", 0, 0, reopen_options, cmd_reopen_logs, "open log files anew, for logrotate",
 	  "As SIGUSR1, but waits until it is done and tells when the file cannot be opened." },
 	{ "version", "", 0, 0, version_options, cmd_version, "print the version, libraries and what the kernel offers",
-	  "Prints reeve's version, the libraries it runs with, what of the kernel it can use here, and how it was built." },
+	  "Prints reeve's version, the libraries it runs with, what of the kernel it can use here, and how it was "
+	  "built." },
 	{ "help", "[COMMAND]", 0, 1, help_options, cmd_help, "explain a command",
 	  "Without an argument lists the commands. Also prints what the documentation is made of." },
 	LATER("top", "", "show the status live"),
@@ -120,7 +121,7 @@ command_find(const char *name)
 	return command && command->options ? command : NULL;
 }
 
-/* -- dispatch ------------------------------------------------------------------------------------------------------- */
+/* -- dispatch ------------------------------------------------------------------------------------------------------ */
 
 static const char *
 name_near(const char *wrong)
@@ -158,7 +159,8 @@ line_wrong(const struct command *command, const char *why)
 	struct text usage = { 0 };
 
 	usage_line(command, &usage);
-	fprintf(stderr, "reeve %s: %s\nUsage: %s\nTry: reeve help %s\n", command->name, why, usage.bytes, command->name);
+	fprintf(stderr, "reeve %s: %s\nUsage: %s\nTry: reeve help %s\n", command->name, why, usage.bytes,
+	    command->name);
 	text_fini(&usage);
 	return COMMAND_MISUSED;
 }

@@ -8,7 +8,7 @@
 
 #define PAGE_DATE "November 20, 2026"
 
-/* -- reeve(1) ------------------------------------------------------------------------------------------------------- */
+/* -- reeve(1) ------------------------------------------------------------------------------------------------------ */
 
 static const char command_head[] =
     ".\\\" Made by `reeve help --manual reeve`; the source is src/command/.\n"
@@ -104,7 +104,7 @@ static const char command_tail[] =
     ".Sh SEE ALSO\n"
     ".Xr reeve.yaml 5\n";
 
-/* -- reeve.yaml(5) -------------------------------------------------------------------------------------------------- */
+/* -- reeve.yaml(5) ------------------------------------------------------------------------------------------------- */
 
 static const char configuration_head[] =
     ".\\\" Made by `reeve help --manual reeve.yaml`; the source is the option tables in src/.\n"
@@ -116,8 +116,8 @@ static const char configuration_head[] =
     ".Nd configuration of reeve\n"
     ".Sh DESCRIPTION\n"
     "One YAML file says everything.\n"
-    "Unknown keys, wrong types, missing and duplicate keys and values out of range are errors; all of a file are told in\n"
-    "one run of\n"
+    "Unknown keys, wrong types, missing and duplicate keys and values out of range are errors;\n"
+    "all of a file are told in one run of\n"
     ".Cm reeve check ,\n"
     "each with file, line, column and the key's full path.\n"
     "Keys of later versions are refused by name.\n"
@@ -146,8 +146,8 @@ static const char configuration_head[] =
     ".It ${NAME} , ${NAME:-default} , ${file:/path}\n"
     "In any value: the environment, or a file's contents, read when the file is loaded.\n"
     ".It template\n"
-    "Text with {placeholders} that are filled for each request: {client_ip} {host} {method} {scheme} {path} {query} {uri}\n"
-    "{request_id} {status} {header.NAME} {cookie.NAME} {query.NAME} {env.NAME}, and the captures of the route's path.\n"
+    "Text with {placeholders} that are filled for each request: {client_ip} {host} {method} {scheme} {path} {query}\n"
+    "{uri} {request_id} {status} {header.NAME} {cookie.NAME} {query.NAME} {env.NAME}, and the captures of the route's path.\n"
     "{{ and }} are plain braces.\n"
     ".It path\n"
     "Relative ones start at the file they stand in.\n"
@@ -195,13 +195,13 @@ manual_format(const char *page, struct text *mdoc)
 	return false;
 }
 
-/* -- messages ------------------------------------------------------------------------------------------------------- */
+/* -- messages ------------------------------------------------------------------------------------------------------ */
 
 static const char messages_head[] =
     "# Log messages\n"
     "\n"
-    "Every sentence that reeve's own processes write into the log as `msg`. What varies stands in a record's other fields,\n"
-    "so a sentence can be searched for, counted and alerted on. This page is made from `src/base/messages.h`\n"
+    "Every sentence that reeve's own processes write into the log as `msg`. What varies stands in a record's other\n"
+    "fields, so a sentence can be searched for, counted and alerted on. This page is made from `src/base/messages.h`\n"
     "(`reeve help --messages`).\n"
     "\n"
     "| `msg` | level | name in the source |\n"

@@ -126,7 +126,7 @@ usage_overview(FILE *to)
 	return is_done ? COMMAND_DONE : COMMAND_FAILED;
 }
 
-/* -- mdoc(7) -------------------------------------------------------------------------------------------------------- */
+/* -- mdoc(7) ------------------------------------------------------------------------------------------------------- */
 
 /* At the space between two sentences: mdoc(7) wants each on a line of its own. */
 static bool

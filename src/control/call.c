@@ -19,7 +19,7 @@
 #define READ_BYTES 4096
 #define PROGRESS_WAITING_MAX ((size_t)64 * 1024) /* a caller who takes nothing gets no more progress */
 
-/* -- verbs ---------------------------------------------------------------------------------------------------------- */
+/* -- verbs --------------------------------------------------------------------------------------------------------- */
 
 static void
 verb_status(struct control_call *call)
@@ -59,7 +59,7 @@ static const struct {
 	{ "reopen-logs", verb_reopen_logs },
 };
 
-/* -- a call's end --------------------------------------------------------------------------------------------------- */
+/* -- a call's end -------------------------------------------------------------------------------------------------- */
 
 static void
 call_free(struct later *later)
@@ -101,14 +101,15 @@ call_lose_caller(struct control_call *call)
 		control_call_end(call);
 }
 
-/* -- answers -------------------------------------------------------------------------------------------------------- */
+/* -- answers ------------------------------------------------------------------------------------------------------- */
 
 /* False: the caller is not there any more. */
 static bool
 answer_send(struct control_call *call)
 {
 	while (call->sent < call->answer.len) {
-		ssize_t sent = send(call->fd, call->answer.bytes + call->sent, call->answer.len - call->sent, MSG_NOSIGNAL);
+		struct span rest = span_skip(text_span(&call->answer), call->sent);
+		ssize_t	    sent = send(call->fd, rest.at, rest.len, MSG_NOSIGNAL);
 
 		if (sent < 0)
 			return errno == EAGAIN || errno == EINTR;
@@ -127,7 +128,8 @@ control_call_send(struct control_call *call)
 static void
 call_send(struct control_call *call)
 {
-	bool is_sent;
+	unsigned reading = call->is_deaf ? WATCH_NOTHING : WATCH_READ;
+	bool	 is_sent;
 
 	if (!answer_send(call)) {
 		call_lose_caller(call);
@@ -137,7 +139,7 @@ call_send(struct control_call *call)
 	if (call->state == CALL_ANSWERED && is_sent)
 		control_call_end(call);
 	else
-		watch_want(&call->watch, (call->is_deaf ? WATCH_NOTHING : WATCH_READ) | (is_sent ? WATCH_NOTHING : WATCH_WRITE));
+		watch_want(&call->watch, reading | (is_sent ? WATCH_NOTHING : WATCH_WRITE));
 }
 
 void
@@ -166,7 +168,7 @@ control_reply(struct control_call *call, bool ok, struct span text)
 	call_send(call);
 }
 
-/* -- questions ------------------------------------------------------------------------------------------------------ */
+/* -- questions ----------------------------------------------------------------------------------------------------- */
 
 static void
 question_refuse(struct control_call *call, const char *why)
@@ -190,7 +192,8 @@ question_put(struct control_call *call, const struct control_question *question)
 		question_refuse(call, err.text);
 		return;
 	}
-	err_set(&err, "unknown verb \"%.*s\": not supported in this version", (int)question->verb.len, question->verb.at);
+	err_set(&err, "unknown verb \"%.*s\": not supported in this version", (int)question->verb.len,
+	    question->verb.at);
 	question_refuse(call, err.text);
 }
 

@@ -1,7 +1,7 @@
 /*
  * call: one caller at the control socket, between server.c and call.c; nobody outside this room includes it.
  *
- *	ASKING ──▶ WAITING ──▶ ANSWERED ──▶ gone		a caller who goes while WAITING leaves a call without a socket
+ *	ASKING ──▶ WAITING ──▶ ANSWERED ──▶ gone	who goes while WAITING leaves a call without a socket
  */
 #ifndef REEVE_CONTROL_CALL_H
 #define REEVE_CONTROL_CALL_H
@@ -41,8 +41,8 @@ struct control_server {
 };
 
 struct control_call	*control_call_start(struct control_server *server, int fd);	/* takes fd */
-void			 control_call_end(struct control_call *call);		/* whatever its state; server_call_ended() hears */
-void			 control_call_send(struct control_call *call);	/* once more what has not been sent; never ends it */
+void			 control_call_end(struct control_call *call);	/* in any state; server_call_ended() hears */
+void			 control_call_send(struct control_call *call);	/* what has not been sent; never ends it */
 void			 server_call_ended(struct control_server *server);
 
 #endif

@@ -26,7 +26,7 @@ struct control_client {
 	uint64_t    started_ms;
 };
 
-/* -- connecting ----------------------------------------------------------------------------------------------------- */
+/* -- connecting ---------------------------------------------------------------------------------------------------- */
 
 static void
 say_unreachable(const char *path, struct err *err)
@@ -44,7 +44,7 @@ say_unreachable(const char *path, struct err *err)
 		break;
 	case EACCES:
 	case EPERM:
-		err_set_errno(err, "cannot speak to reeve at the control socket %s (it is open to its own user and to root)",
+		err_set_errno(err, "cannot speak to reeve at the control socket %s (it is open to its own user and root)",
 		    path);
 		break;
 	default:
@@ -107,7 +107,7 @@ control_client_pid(const struct control_client *client)
 	return client->pid;
 }
 
-/* -- waiting -------------------------------------------------------------------------------------------------------- */
+/* -- waiting ------------------------------------------------------------------------------------------------------- */
 
 /* One tick at most. False: patience is at its end. */
 static bool
@@ -154,7 +154,7 @@ question_send(struct control_client *client, struct span question, const struct 
 	return true;
 }
 
-/* -- answers -------------------------------------------------------------------------------------------------------- */
+/* -- answers ------------------------------------------------------------------------------------------------------- */
 
 /* More bytes, or the reason why there will be none. */
 static bool

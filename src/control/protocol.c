@@ -14,7 +14,7 @@ static const struct span kinds[] = {
 };
 static_assert(COUNT(kinds) == CONTROL_FAIL + 1, "every kind of answer has a word");
 
-/* -- questions ------------------------------------------------------------------------------------------------------ */
+/* -- questions ----------------------------------------------------------------------------------------------------- */
 
 static bool
 verb_is_valid(struct span verb)
@@ -124,7 +124,7 @@ control_question_format(const struct control_question *question, struct text *to
 	text_add_byte(to, '\n');
 }
 
-/* -- answers -------------------------------------------------------------------------------------------------------- */
+/* -- answers ------------------------------------------------------------------------------------------------------- */
 
 /* A short enough piece of a head, or of a progress line, so that an endless one is noticed. */
 static enum control_parse

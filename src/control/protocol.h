@@ -21,7 +21,7 @@ enum {
 	CONTROL_ANSWER_MAX = 16 << 20,	/* of an answer's bytes */
 };
 
-/* -- questions ------------------------------------------------------------------------------------------------------ */
+/* -- questions ----------------------------------------------------------------------------------------------------- */
 
 struct control_question {
 	struct span	verb;			/* lower case letters and '-', at most 32 */
@@ -34,7 +34,7 @@ bool	control_question_parse(struct span line, struct arena *arena, struct contro
 	    struct err *err);
 void	control_question_format(const struct control_question *question, struct text *to);	/* with its newline */
 
-/* -- answers -------------------------------------------------------------------------------------------------------- */
+/* -- answers ------------------------------------------------------------------------------------------------------- */
 
 enum control_answer_kind { CONTROL_PROGRESS, CONTROL_OK, CONTROL_FAIL };
 

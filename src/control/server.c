@@ -26,11 +26,11 @@
 #define LOCK_TRIES 50u
 #define LOCK_TRY_MS 20
 
-/* -- the name ------------------------------------------------------------------------------------------------------- */
+/* -- the name ------------------------------------------------------------------------------------------------------ */
 
 /*
- * Two that start at once must not both find the socket stale and remove each other's, so one waits for the other; not for
- * long, because anybody who may read the directory can hold such a lock.
+ * Two that start at once must not both find the socket stale and remove each other's, so one waits for the other; not
+ * for long, because anybody who may read the directory can hold such a lock.
  */
 static void
 directory_lock(int fd)
@@ -100,7 +100,8 @@ stale_remove(const struct sockaddr_un *address, struct err *err)
 		return false;
 	}
 	if (errno != ECONNREFUSED)
-		return err_set_errno(err, "cannot tell whether somebody answers at the control socket %s", address->sun_path);
+		return err_set_errno(err, "cannot tell whether somebody answers at the control socket %s",
+		    address->sun_path);
 	if (unlink(address->sun_path) != 0 && errno != ENOENT)
 		return err_set_errno(err, "cannot remove the stale control socket %s", address->sun_path);
 	return true;
@@ -112,7 +113,8 @@ name_bind(const struct sockaddr_un *address, struct err *err)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (fd >= 0 && fchmod(fd, SOCKET_MODE) == 0 && bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 &&
+	if (fd >= 0 && fchmod(fd, SOCKET_MODE) == 0 &&
+	    bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 &&
 	    chmod(address->sun_path, SOCKET_MODE) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
 	err_set_errno(err, "cannot make the control socket %s", address->sun_path);
@@ -147,7 +149,7 @@ socket_remove(const struct control_server *server)
 		unlink(server->path);
 }
 
-/* -- callers -------------------------------------------------------------------------------------------------------- */
+/* -- callers ------------------------------------------------------------------------------------------------------- */
 
 static bool
 caller_is_allowed(int fd)
@@ -199,10 +201,11 @@ server_call_ended(struct control_server *server)
 		server_watch(server);
 }
 
-/* -- open and close ------------------------------------------------------------------------------------------------- */
+/* -- open and close ------------------------------------------------------------------------------------------------ */
 
 struct control_server *
-control_server_open(struct loop *loop, const char *path, const struct control_verbs *verbs, void *owner, struct err *err)
+control_server_open(struct loop *loop, const char *path, const struct control_verbs *verbs, void *owner,
+    struct err *err)
 {
 	struct control_server *server;
 	struct stat	       about = { 0 };

@@ -1,8 +1,8 @@
 /*
- * server: the primary's end of the control socket. It hears questions, asks the primary's verbs and carries the answers.
+ * server: the primary's end of the control socket. It hears questions, asks the primary's verbs, carries the answers.
  *
- * The socket has mode 0600; callers must be of our own user or root. At most 8 callers at once, the next ones wait in the
- * backlog; each has 10 s to say its line and 10 s to take its answer. Nothing blocks.
+ * The socket has mode 0600; callers must be of our own user or root. At most 8 callers at once, the next ones wait in
+ * the backlog; each has 10 s to say its line and 10 s to take its answer. Nothing blocks.
  */
 #ifndef REEVE_CONTROL_SERVER_H
 #define REEVE_CONTROL_SERVER_H
@@ -15,8 +15,8 @@ struct control_server;
 struct control_call;
 
 /*
- * What the primary lends. A call is answered exactly once with control_reply(), at once or as late as it takes; a caller
- * who has gone away cancels nothing, its call is answered all the same.
+ * What the primary lends. A call is answered exactly once with control_reply(), at once or as late as it takes; a
+ * caller who has gone away cancels nothing, its call is answered all the same.
  */
 struct control_verbs {
 	void	(*status)(void *owner, struct text *json);	/* answered with what it adds */

@@ -16,7 +16,7 @@ control_address(const char *path, struct sockaddr_un *address_out, struct err *e
 	if (len == 0)
 		return err_set(err, "the control socket's path is empty");
 	if (len >= sizeof(address_out->sun_path))
-		return err_set(err, "the control socket's path %s is longer than the %zu bytes that a unix socket's may have",
+		return err_set(err, "the control socket's path %s is longer than the %zu bytes a unix socket's may have",
 		    path, sizeof(address_out->sun_path) - 1);
 	memcpy(address_out->sun_path, path, len + 1);
 	return true;

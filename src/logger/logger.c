@@ -33,7 +33,7 @@ struct logger {
 	struct later	   wake;	/* the writer, once for all lines of a turn */
 };
 
-/* -- lines ---------------------------------------------------------------------------------------------------------- */
+/* -- lines --------------------------------------------------------------------------------------------------------- */
 
 /* In the destination's form; borrowed until the next. */
 static struct span
@@ -98,7 +98,7 @@ own_line(void *owner, enum log_level level, struct span line)
 	logger_line(owner, "logger", line);
 }
 
-/* -- sources -------------------------------------------------------------------------------------------------------- */
+/* -- sources ------------------------------------------------------------------------------------------------------- */
 
 static void
 sources_collect(struct logger *logger, uint64_t deadline_ms)
@@ -167,7 +167,7 @@ source_ended(void *owner, struct source *source)
 
 static const struct source_events source_events = { .on_line = logger_line, .on_end = source_ended };
 
-/* -- what the primary says ------------------------------------------------------------------------------------------ */
+/* -- what the primary says ----------------------------------------------------------------------------------------- */
 
 static void
 hear_source(struct logger *logger, struct ipc_message *message)
@@ -260,7 +260,7 @@ primary_gone(void *owner)
 
 static const struct channel_events channel_events = { .on_message = logger_hear, .on_closed = primary_gone };
 
-/* -- what the writer says ------------------------------------------------------------------------------------------- */
+/* -- what the writer says ------------------------------------------------------------------------------------------ */
 
 /* Into the log for later, and at once to stderr, if the log is elsewhere. */
 static void
@@ -313,7 +313,7 @@ writer_speaks(void *owner, unsigned ready)
 	loop_later(logger->loop, &logger->wake);
 }
 
-/* -- the process ---------------------------------------------------------------------------------------------------- */
+/* -- the process --------------------------------------------------------------------------------------------------- */
 
 static void
 signals_ignore(void)

@@ -12,8 +12,9 @@
 #define REEVE_LOGGER_LOGGER_H
 
 /*
- * The life of the logger, in a process of its own that has no descriptors but 0, 1, 2 and channel_fd. Exits with 0 after
- * LOG_STOP (2 s later at most, whatever the destination does) or the primary's end, with 1 when it cannot even begin.
+ * The life of the logger, in a process of its own that has no descriptors but 0, 1, 2 and channel_fd. Exits with 0
+ * after LOG_STOP (2 s later at most, whatever the destination does) or the primary's end, with 1 when it cannot even
+ * begin.
  */
 void	logger_main(int channel_fd) __attribute__((noreturn));
 

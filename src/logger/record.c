@@ -61,7 +61,7 @@ record_to_json(struct span line, const char *source, uint64_t wall_ms, struct te
 	text_json_close(to, '}');
 }
 
-/* -- for people ----------------------------------------------------------------------------------------------------- */
+/* -- for people ---------------------------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;
@@ -159,14 +159,21 @@ static bool
 moment_read(struct span moment, time_t *seconds_out)
 {
 	struct tm utc = { 0 };
+	const struct {
+		size_t at;
+		size_t len;
+		int   *to;
+	} parts[] = {
+		{ 0, 4, &utc.tm_year },	 { 5, 2, &utc.tm_mon },	 { 8, 2, &utc.tm_mday },
+		{ 11, 2, &utc.tm_hour }, { 14, 2, &utc.tm_min }, { 17, 2, &utc.tm_sec },
+	};
 
 	if (moment.len != 24 || moment.at[10] != 'T' || moment.at[23] != 'Z')
 		return false;
-	if (!number_read(span_make(moment.at, 4), &utc.tm_year) || !number_read(span_make(moment.at + 5, 2), &utc.tm_mon) ||
-	    !number_read(span_make(moment.at + 8, 2), &utc.tm_mday) ||
-	    !number_read(span_make(moment.at + 11, 2), &utc.tm_hour) ||
-	    !number_read(span_make(moment.at + 14, 2), &utc.tm_min) || !number_read(span_make(moment.at + 17, 2), &utc.tm_sec))
-		return false;
+	for (size_t i = 0; i < COUNT(parts); i++) {
+		if (!number_read(span_make(moment.at + parts[i].at, parts[i].len), parts[i].to))
+			return false;
+	}
 	utc.tm_year -= 1900;
 	utc.tm_mon -= 1;
 	*seconds_out = timegm(&utc);

@@ -1,8 +1,8 @@
 /*
  * record: one log line as the destination wants it.
  *
- *	json	a JSON object passes as it is; any other line (a library's complaint, a program's print) becomes the `msg`
- *		of a record of level info with the source's name
+ *	json	a JSON object passes as it is; any other line (a library's complaint, a program's print) becomes the
+ *		`msg` of a record of level info with the source's name
  *	pretty	15:54:01.123 INFO  worker 2  request GET /x 200 1.2ms upstream=127.0.0.1:3000
  *		local time; control characters stay escaped, so a log line cannot play with the terminal
  */

@@ -21,11 +21,12 @@ struct source {
 /* From the loop, and from source_collect(). */
 struct source_events {
 	void	(*on_line)(void *owner, const char *name, struct span line);
-	void	(*on_end)(void *owner, struct source *source);	/* no writer is left, all lines are told; to be closed */
+	void	(*on_end)(void *owner, struct source *source);	/* all lines are told; to be closed */
 };
 
 /* Takes fd. */
-struct source	*source_open(struct loop *loop, struct span name, int fd, const struct source_events *events, void *owner);
+struct source	*source_open(struct loop *loop, struct span name, int fd, const struct source_events *events,
+		     void *owner);
 void		 source_close(struct source *source);	/* a partial line is lost; NULL is fine */
 
 /* Reads what is in the pipe now, at most `max` bytes. on_end is not called from here. */

@@ -39,7 +39,7 @@ spool_free(struct spool *spool)
 	memory_free(spool);
 }
 
-/* -- the loop's side ------------------------------------------------------------------------------------------------ */
+/* -- the loop's side ----------------------------------------------------------------------------------------------- */
 
 static bool
 spool_flows(const struct spool *spool)
@@ -143,7 +143,7 @@ spool_consumed_total(struct spool *spool)
 	return total;
 }
 
-/* -- the writer's side ---------------------------------------------------------------------------------------------- */
+/* -- the writer's side --------------------------------------------------------------------------------------------- */
 
 /* What stands in one piece at the front. */
 static struct span

@@ -62,7 +62,7 @@ struct writer {
 	uint64_t	   failed_news_ms; /* when it was told last; 0: never */
 };
 
-/* -- eventfds ------------------------------------------------------------------------------------------------------- */
+/* -- eventfds ------------------------------------------------------------------------------------------------------ */
 
 static void
 event_tell(int fd)
@@ -82,7 +82,7 @@ event_clear(int fd)
 	(void)got;
 }
 
-/* -- news and orders ------------------------------------------------------------------------------------------------ */
+/* -- news and orders ----------------------------------------------------------------------------------------------- */
 
 static void
 news_tell(struct writer *writer, enum writer_news_kind kind, const struct err *why)
@@ -151,7 +151,7 @@ order_take(struct writer *writer, uint64_t *until_out)
 	return due;
 }
 
-/* -- carrying out --------------------------------------------------------------------------------------------------- */
+/* -- carrying out -------------------------------------------------------------------------------------------------- */
 
 static void
 failure_tell(struct writer *writer, const struct err *why)
@@ -238,7 +238,7 @@ order_carry_out(struct writer *writer, struct order *order)
 	order_free(order);
 }
 
-/* -- writing -------------------------------------------------------------------------------------------------------- */
+/* -- writing ------------------------------------------------------------------------------------------------------- */
 
 static void
 written_note(struct writer *writer, struct span bytes, size_t written)
@@ -271,7 +271,7 @@ batch_write(struct writer *writer, struct span bytes)
 	}
 }
 
-/* Until there is an order, room at the destination or a failure's time is up; without lines to write, until there are. */
+/* Until there is an order, room at the destination, a failure's time is up, or, with nothing to write, until there is. */
 static void
 writer_wait(struct writer *writer, bool has_bytes)
 {
@@ -356,7 +356,7 @@ writer_run(void *owner)
 	return NULL;
 }
 
-/* -- the loop's side ------------------------------------------------------------------------------------------------ */
+/* -- the loop's side ----------------------------------------------------------------------------------------------- */
 
 /* Signals are the loop's: the thread blocks them all. */
 static bool

@@ -2,9 +2,9 @@
  * writer: the thread that carries the spool to the destination. Whatever it waits for (a disk, a reader who sleeps),
  * nobody waits for it: the loop leaves lines in the spool and orders here, and hears news by a descriptor.
  *
- * Orders take effect where they stand among the lines: what was put before goes to the old destination, what comes after
- * to the new one. Only while the old one takes nothing are they carried out at once; what is left of a line that was cut
- * in two by that is dropped and counted.
+ * Orders take effect where they stand among the lines: what was put before goes to the old destination, what comes
+ * after to the new one. Only while the old one takes nothing are they carried out at once; what is left of a line that
+ * was cut in two by that is dropped and counted.
  *
  * A destination that fails (a full disk) is tried again after 100 ms, then ever later up to 2 s.
  */
