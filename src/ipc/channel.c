@@ -78,7 +78,7 @@ channel_pair(int fds_out[2], struct err *err)
 	return err_set_errno(err, "cannot make a socket pair");
 }
 
-/* -- sending -------------------------------------------------------------------------------------------------------- */
+/* -- sending ------------------------------------------------------------------------------------------------------- */
 
 enum send_result { SEND_OK, SEND_AGAIN, SEND_GONE };
 
@@ -185,7 +185,7 @@ channel_send_now(int fd, enum ipc_type type, struct span payload, const int *des
 	return result == SEND_OK;
 }
 
-/* -- receiving ------------------------------------------------------------------------------------------------------ */
+/* -- receiving ----------------------------------------------------------------------------------------------------- */
 
 enum receive_result { RECEIVE_OK, RECEIVE_AGAIN, RECEIVE_END };
 
@@ -267,7 +267,7 @@ channel_readable(struct channel *channel)
 		continue;
 }
 
-/* -- the channel ---------------------------------------------------------------------------------------------------- */
+/* -- the channel --------------------------------------------------------------------------------------------------- */
 
 static void
 channel_ready(void *owner, unsigned ready)

@@ -3,8 +3,8 @@
  *
  *	primary ──▶ worker, logger, trial		the owner's child gets the other end by fork
  *
- * Messages arrive whole, in order and once, or on_closed tells that the other process has gone. Sending never blocks and
- * never fails: what the socket does not take waits in memory. Descriptors are born close-on-exec on the other side.
+ * Messages arrive whole, in order and once, or on_closed tells that the other process has gone. Sending never blocks
+ * and never fails: what the socket does not take waits in memory. Descriptors are born close-on-exec on the other side.
  */
 #ifndef REEVE_IPC_CHANNEL_H
 #define REEVE_IPC_CHANNEL_H
@@ -39,11 +39,12 @@ struct channel_events {
 /* Both ends, close-on-exec. */
 bool		 channel_pair(int fds_out[2], struct err *err);
 
-struct channel	*channel_open(struct loop *loop, int fd, const struct channel_events *events, void *owner);	/* takes fd */
+/* Takes fd. */
+struct channel	*channel_open(struct loop *loop, int fd, const struct channel_events *events, void *owner);
 void		 channel_close(struct channel *channel);	/* NULL is fine; what is not sent yet is lost */
 int		 channel_fd(const struct channel *channel);
 
-/* When the other process is known to have ended: hands over all that it still said, then on_closed, before returning. */
+/* When the other process is known to have ended: all that it still said, then on_closed, before this returns. */
 void		 channel_hear_rest(struct channel *channel);
 
 /* The descriptors stay the caller's (they are duplicated). */
@@ -52,6 +53,7 @@ void		 channel_send(struct channel *channel, enum ipc_type type, struct span pay
 void		 channel_send_plain(struct channel *channel, enum ipc_type type);	/* no payload, no descriptors */
 
 /* For a process without a loop: waits until the socket has taken it. False: the other end is gone. */
-bool		 channel_send_now(int fd, enum ipc_type type, struct span payload, const int *descriptors, unsigned fd_count);
+bool		 channel_send_now(int fd, enum ipc_type type, struct span payload, const int *descriptors,
+    unsigned fd_count);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * accept4(2) a few times a wake, and sometimes out of epoll and in again: among those that wait, whoever was added first
- * is woken first, so that gives the next workers their turn.
+ * accept4(2) a few times a wake, and sometimes out of epoll and in again: among those that wait, whoever was added
+ * first is woken first, so that gives the next workers their turn.
  */
 #include "net/acceptor.h"
 

@@ -18,7 +18,7 @@
 
 static_assert(sizeof(((struct endpoint *)0)->path) == sizeof(((struct sockaddr_un *)0)->sun_path), "a path that fits");
 
-/* -- text ----------------------------------------------------------------------------------------------------------- */
+/* -- text ---------------------------------------------------------------------------------------------------------- */
 
 static bool
 path_parse(struct span from, enum endpoint_kind kind, const char *what, struct endpoint *endpoint_out, struct err *err)
@@ -116,7 +116,7 @@ endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 	return strncmp(a->path, b->path, sizeof(a->path)) == 0;
 }
 
-/* -- listening ------------------------------------------------------------------------------------------------------ */
+/* -- listening ----------------------------------------------------------------------------------------------------- */
 
 /* The kernel's word, and what can be done about it. Always -1. */
 static int
@@ -209,7 +209,7 @@ unix_fail(const struct endpoint *endpoint, int fd, struct err *err)
 	if (S_ISSOCK(status.st_mode))
 		err_set(err, "cannot listen on unix:%s: another program listens there", endpoint->path);
 	else
-		err_set(err, "cannot listen on unix:%s: there is a file of that name that is no socket", endpoint->path);
+		err_set(err, "cannot listen on unix:%s: a file of that name is no socket", endpoint->path);
 	return -1;
 }
 
@@ -234,7 +234,7 @@ unix_listen(const struct endpoint *endpoint, int backlog, struct err *err)
 	return fd;
 }
 
-/* -- passed by systemd ---------------------------------------------------------------------------------------------- */
+/* -- passed by systemd --------------------------------------------------------------------------------------------- */
 
 static uint64_t
 environment_number(const char *name)
@@ -272,7 +272,7 @@ passed_listen(const struct endpoint *endpoint, int backlog, struct err *err)
 	int	  fd;
 
 	if (passed < 0) {
-		err_set(err, "cannot listen on fd:%s: no socket of that name was passed (FileDescriptorName= in systemd)",
+		err_set(err, "cannot listen on fd:%s: no socket of that name was passed (systemd: FileDescriptorName=)",
 		    endpoint->path);
 		return -1;
 	}

@@ -20,8 +20,8 @@ size_t	endpoint_format(const struct endpoint *endpoint, char to[128]);	/* as the
 bool	endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 
 /*
- * A bound, listening, non-blocking, close-on-exec socket; -1 and the sentence otherwise. A unix path that nobody listens
- * on any more is removed first; one that is in use is an error. PASSED looks in LISTEN_FDS/LISTEN_FDNAMES.
+ * A bound, listening, non-blocking, close-on-exec socket; -1 and the sentence otherwise. A unix path that nobody
+ * listens on any more is removed first; one that is in use is an error. PASSED looks in LISTEN_FDS/LISTEN_FDNAMES.
  */
 int	endpoint_listen(const struct endpoint *endpoint, int backlog, bool reuse_port, struct err *err);
 

@@ -28,7 +28,7 @@ signal_format(int number, char to[32])
 	return to;
 }
 
-/* -- the crash report ----------------------------------------------------------------------------------------------- */
+/* -- the crash report ---------------------------------------------------------------------------------------------- */
 
 static bool
 report_read(int fd, struct text *report)
@@ -63,17 +63,19 @@ report_write(const struct worker_child *worker, const struct child_end *end, str
 
 	if (report_read(worker->crash_fd, &report)) {
 		report_add_slot(worker, &report);
-		text_format(path, "%s/crash-%d-%llu.txt", directory, (int)end->pid, (unsigned long long)clock_wall_ms());
+		text_format(path, "%s/crash-%d-%llu.txt", directory, (int)end->pid,
+		    (unsigned long long)clock_wall_ms());
 		if (!directory_make(directory, 0700, &err) ||
 		    !file_write(path->bytes, text_span(&report), REPORT_MODE, &err)) {
-			log_say(MSG_CRASH_REPORT_LOST, log_text("reason", err.text), log_span("report", text_span(&report)));
+			log_say(MSG_CRASH_REPORT_LOST, log_text("reason", err.text),
+			    log_span("report", text_span(&report)));
 			text_clear(path);
 		}
 	}
 	text_fini(&report);
 }
 
-/* -- the record ----------------------------------------------------------------------------------------------------- */
+/* -- the record ---------------------------------------------------------------------------------------------------- */
 
 static void
 death_say(const struct worker_child *worker, const struct child_end *end)

@@ -32,7 +32,7 @@ struct primary;
 
 enum primary_state { PRIMARY_STARTING, PRIMARY_RUNNING, PRIMARY_STOPPING };
 
-/* -- editions ------------------------------------------------------------------------------------------------------- */
+/* -- editions ------------------------------------------------------------------------------------------------------ */
 
 /* One accepted configuration. The primary has the one in use, the one before (for a roll-back), and a coming one. */
 struct edition {
@@ -46,11 +46,11 @@ struct edition {
 struct edition	*edition_create(struct primary *primary, int bundle_fd, struct err *err);
 void		 edition_free(struct edition *edition);	/* NULL is fine */
 
-/* -- workers -------------------------------------------------------------------------------------------------------- */
+/* -- workers ------------------------------------------------------------------------------------------------------- */
 
 /*
- * A worker has a slot (its number, its own while it lives) and a seat (0 … workers-1: which one of the wanted workers it
- * is, and which socket of a reuse_port listener it has). While a seat's worker is replaced, two have that seat.
+ * A worker has a slot (its number, its own while it lives) and a seat (0 … workers-1: which one of the wanted workers
+ * it is, and which socket of a reuse_port listener it has). While a seat's worker is replaced, two have that seat.
  */
 struct worker_child {
 	struct list_node	 node;		/* primary->workers */
@@ -79,11 +79,11 @@ struct worker_child {
 	at = at##_next, at##_next = at->next
 #define WORKER(at) LIST_OWNER(at, struct worker_child, node)
 
-/* Makes the workers what the edition in use wants: starts missing ones, replaces those of another identity, ends others. */
+/* Makes the workers what the edition in use wants: starts who is missing, replaces and ends others. */
 void		 workers_adjust(struct primary *primary);
 void		 workers_stop(struct primary *primary, uint64_t grace_ms, uint64_t idle_ms);	/* all; again: sooner */
 bool		 workers_are_up(const struct primary *primary);	/* every one that should be */
-unsigned	 workers_count(const struct primary *primary);		/* processes, and those that wait to become one */
+unsigned	 workers_count(const struct primary *primary);	/* processes, and those that wait to become one */
 struct slot	*worker_slot(const struct worker_child *worker);
 void		 workers_choose_prober(struct primary *primary);
 void		 worker_send_number(struct worker_child *worker, enum ipc_type type, uint64_t number);
@@ -91,7 +91,7 @@ void		 worker_send_number(struct worker_child *worker, enum ipc_type type, uint6
 /* death.c: called when a worker's process has ended; it still has its slot. */
 void		 worker_death(struct worker_child *worker, const struct child_end *end);
 
-/* -- logs ----------------------------------------------------------------------------------------------------------- */
+/* -- logs ---------------------------------------------------------------------------------------------------------- */
 
 struct log_line {
 	int	fds[2];		/* owned: read end, write end; both stay open so that a logger's death loses nothing */
@@ -120,7 +120,7 @@ void	logs_reopen(struct primary *primary, struct control_call *call);	/* call ma
 void	logs_stop(struct primary *primary);	/* on the logger's end primary_gone() is called */
 void	logs_close(struct primary *primary);
 
-/* -- reload --------------------------------------------------------------------------------------------------------- */
+/* -- reload -------------------------------------------------------------------------------------------------------- */
 
 enum reload_state { RELOAD_IDLE, RELOAD_TRYING, RELOAD_PREPARING, RELOAD_COMMITTING };
 
@@ -151,7 +151,7 @@ struct reload {
 
 void	reload_init(struct primary *primary);
 void	reload_request(struct primary *primary, struct control_call *call);	/* call may be NULL: a signal */
-void	reload_worker_started(struct worker_child *worker);	/* born with the edition in use, while another is prepared */
+void	reload_worker_started(struct worker_child *worker);	/* while another edition may be being prepared */
 void	reload_worker_ready(struct worker_child *worker, uint64_t generation);
 void	reload_worker_failed(struct worker_child *worker, uint64_t generation, const char *why);
 void	reload_worker_in_use(struct worker_child *worker);
@@ -163,7 +163,7 @@ void	reload_say_warnings(struct span lines);
 void	calls_add(struct calls *calls, struct control_call *call);	/* NULL is passed over */
 void	calls_reply(struct calls *calls, bool ok, struct span text);	/* to all; then there are none */
 
-/* -- the primary ---------------------------------------------------------------------------------------------------- */
+/* -- the primary --------------------------------------------------------------------------------------------------- */
 
 struct sample {
 	struct timer	timer;

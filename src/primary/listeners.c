@@ -1,6 +1,6 @@
 /*
- * Sockets are compared by address and kind. When the number of seats of a reuse_port listener changes, the new object has
- * duplicates of the sockets that stay, and the same id: workers that have theirs keep it.
+ * Sockets are compared by address and kind. When the number of seats of a reuse_port listener changes, the new object
+ * has duplicates of the sockets that stay, and the same id: workers that have theirs keep it.
  */
 #include "primary/listeners.h"
 
@@ -25,7 +25,7 @@ struct listener {
 
 static uint64_t last_id;
 
-/* -- one listener --------------------------------------------------------------------------------------------------- */
+/* -- one listener -------------------------------------------------------------------------------------------------- */
 
 static void
 path_remove(const struct listener *listener)
@@ -151,7 +151,7 @@ listener_resize(const struct listener *from, const struct orders_listener *wante
 	return NULL;
 }
 
-/* -- an edition's listeners ----------------------------------------------------------------------------------------- */
+/* -- an edition's listeners ---------------------------------------------------------------------------------------- */
 
 static struct listener *
 listeners_find(const struct listeners *listeners, const struct endpoint *endpoint)
@@ -179,7 +179,8 @@ listener_obtain(const struct orders_listener *wanted, const struct orders *order
 }
 
 bool
-listeners_open(struct listeners *listeners, const struct orders *orders, const struct listeners *before, struct err *err)
+listeners_open(struct listeners *listeners, const struct orders *orders, const struct listeners *before,
+    struct err *err)
 {
 	*listeners = (struct listeners){
 		.items = memory_zalloc(orders->listener_count * sizeof(*listeners->items)),

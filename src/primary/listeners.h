@@ -1,9 +1,9 @@
 /*
  * listeners: the listening sockets, which the primary opens and keeps whatever happens to workers.
  *
- * A listener is counted by reference: a new edition of the configuration takes over those that stay as they are and opens
- * the others, so that giving up either edition closes exactly what only it had. A unix socket's path goes with the last
- * reference. Shared listeners have one socket, reuse_port ones have one for each seat of a worker.
+ * A listener is counted by reference: a new edition of the configuration takes over those that stay as they are and
+ * opens the others, so that giving up either edition closes exactly what only it had. A unix socket's path goes with
+ * the last reference. Shared listeners have one socket, reuse_port ones have one for each seat of a worker.
  */
 #ifndef REEVE_PRIMARY_LISTENERS_H
 #define REEVE_PRIMARY_LISTENERS_H
@@ -18,9 +18,9 @@ struct listeners {
 };
 
 /* What `orders` want, with what `before` has of it already. False: nothing has changed, and the sentence says why. */
-bool		 listeners_open(struct listeners *listeners, const struct orders *orders, const struct listeners *before,
-    struct err *err);
-void		 listeners_close(struct listeners *listeners);	/* lets its references go; safe twice and on zeroed memory */
+bool		 listeners_open(struct listeners *listeners, const struct orders *orders,
+    const struct listeners *before, struct err *err);
+void		 listeners_close(struct listeners *listeners);	/* lets them go; safe twice and on zeroed memory */
 
 /* The edition is in use: settings that need no new socket (backlog) are made so. */
 void		 listeners_settle(const struct listeners *listeners, const struct orders *orders);

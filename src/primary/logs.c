@@ -24,7 +24,7 @@ primary_of(struct logs *logs)
 	return LIST_OWNER(logs, struct primary, logs);
 }
 
-/* -- what the logger is told ---------------------------------------------------------------------------------------- */
+/* -- what the logger is told --------------------------------------------------------------------------------------- */
 
 static void
 line_announce(struct logs *logs, const struct log_line *line, const char *name)
@@ -72,7 +72,7 @@ all_announce(struct logs *logs)
 	}
 }
 
-/* -- what the logger says ------------------------------------------------------------------------------------------- */
+/* -- what the logger says ------------------------------------------------------------------------------------------ */
 
 static void
 reopen_answer(struct logs *logs, bool is_done, struct span why)
@@ -121,7 +121,7 @@ logger_closed(void *owner)
 
 static const struct channel_events logger_events = { logger_message, logger_closed };
 
-/* -- its life ------------------------------------------------------------------------------------------------------- */
+/* -- its life ------------------------------------------------------------------------------------------------------ */
 
 static pid_t
 logger_fork(void *owner, struct err *err)
@@ -172,7 +172,8 @@ logger_ended(void *owner, const struct child_end *end)
 	while (!list_is_empty(&logs->reopens))
 		reopen_answer(logs, false, SPAN_OF("the logger ended before it answered"));
 	if (!end->was_asked)
-		log_say(MSG_LOGGER_DIED, log_signed("signal", end->how.signal), log_signed("exit_code", end->how.exit_code));
+		log_say(MSG_LOGGER_DIED, log_signed("signal", end->how.signal),
+		    log_signed("exit_code", end->how.exit_code));
 }
 
 static void
@@ -190,7 +191,7 @@ static const struct child_kind logger_kind = {
 	.on_dead = logger_dead,
 };
 
-/* -- from outside --------------------------------------------------------------------------------------------------- */
+/* -- from outside -------------------------------------------------------------------------------------------------- */
 
 bool
 logs_open(struct primary *primary, struct err *err)

@@ -17,7 +17,7 @@
 static_assert((int)LOG_FORM_JSON == (int)LOG_FORMAT_JSON && (int)LOG_FORM_PRETTY == (int)LOG_FORMAT_PRETTY &&
     (int)LOG_FORM_AUTO == (int)LOG_FORMAT_AUTO, "the logger's forms are the configuration's formats");
 
-/* -- in the trial child --------------------------------------------------------------------------------------------- */
+/* -- in the trial child -------------------------------------------------------------------------------------------- */
 
 static bool
 problem_at(const struct site *site, struct conf_problems *problems, const char *key, const char *format,
@@ -137,7 +137,7 @@ orders_make(const struct site *site, struct conf_problems *problems, struct text
 	return true;
 }
 
-/* -- in the primary ------------------------------------------------------------------------------------------------- */
+/* -- in the primary ------------------------------------------------------------------------------------------------ */
 
 static void
 identity_unpack(struct unpack *unpack, struct orders *orders)

@@ -40,8 +40,8 @@ struct orders {
 };
 
 /*
- * What a site orders, packed. False: a user or group does not exist, or the log's file cannot be opened; the problems say
- * so at the key's place. Looks up users, so not in the primary itself.
+ * What a site orders, packed. False: a user or group does not exist, or the log's file cannot be opened; the problems
+ * say so at the key's place. Looks up users, so not in the primary itself.
  */
 bool		 orders_make(const struct site *site, struct conf_problems *problems, struct text *packed);
 

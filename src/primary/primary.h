@@ -1,6 +1,6 @@
 /*
- * primary: the process that never serves. It owns the listening sockets, the bundle, the shared memory and the log pipes,
- * keeps workers and logger alive, and answers signals and the control socket.
+ * primary: the process that never serves. It owns the listening sockets, the bundle, the shared memory and the log
+ * pipes, keeps workers and logger alive, and answers signals and the control socket.
  *
  *	STARTING ──▶ RUNNING ──▶ STOPPING ──▶ gone
  *	              ▲    │

@@ -26,7 +26,7 @@
 static void reload_begin(struct primary *primary);
 static void rollback_begin(struct primary *primary);
 
-/* -- who waits for an answer ---------------------------------------------------------------------------------------- */
+/* -- who waits for an answer --------------------------------------------------------------------------------------- */
 
 void
 calls_add(struct calls *calls, struct control_call *call)
@@ -46,7 +46,7 @@ calls_reply(struct calls *calls, bool ok, struct span text)
 	*calls = (struct calls){ 0 };
 }
 
-/* -- how it ended --------------------------------------------------------------------------------------------------- */
+/* -- how it ended -------------------------------------------------------------------------------------------------- */
 
 void
 reload_say_warnings(struct span lines)
@@ -127,7 +127,7 @@ reload_fail_text(struct primary *primary, const char *format, ...)
 	text_fini(&why);
 }
 
-/* -- phase two: in use ---------------------------------------------------------------------------------------------- */
+/* -- phase two: in use --------------------------------------------------------------------------------------------- */
 
 static bool
 identity_equal(const struct orders *a, const struct orders *b)
@@ -159,7 +159,8 @@ reload_done(struct primary *primary)
 		log_say(MSG_RELOADED, log_number("generation", primary->current->generation));
 		reload_say_warnings(text_span(&reload->warnings));
 	}
-	text_add_text(&message, was_rollback ? "workers kept dying: back to the configuration before" : "configuration reloaded");
+	text_add_text(&message,
+	    was_rollback ? "workers kept dying: back to the configuration before" : "configuration reloaded");
 	if (!was_rollback && reload->warnings.len > 0)
 		text_format(&message, "\n%s", reload->warnings.bytes);
 	calls_reply(&reload->calls, !was_rollback, text_span(&message));
@@ -233,7 +234,7 @@ reload_commit(struct primary *primary)
 		reload_done(primary);
 }
 
-/* -- phase one: prepared -------------------------------------------------------------------------------------------- */
+/* -- phase one: prepared ------------------------------------------------------------------------------------------- */
 
 /* The new sockets, IPC_FDS_MAX a message. */
 static void
@@ -289,7 +290,7 @@ reload_prepare(struct primary *primary)
 		reload_commit(primary);
 }
 
-/* -- the trial ------------------------------------------------------------------------------------------------------ */
+/* -- the trial ----------------------------------------------------------------------------------------------------- */
 
 /* Another control socket, when the coming edition wants one. */
 static bool
@@ -353,7 +354,7 @@ reload_begin(struct primary *primary)
 		reload_fail_text(primary, "%s", err.text);
 }
 
-/* -- back again ----------------------------------------------------------------------------------------------------- */
+/* -- back again ---------------------------------------------------------------------------------------------------- */
 
 static void
 rollback_begin(struct primary *primary)
@@ -399,7 +400,7 @@ reload_worker_crashed(struct worker_child *worker)
 		reload->rollback_due = true;
 }
 
-/* -- what is heard of workers --------------------------------------------------------------------------------------- */
+/* -- what is heard of workers -------------------------------------------------------------------------------------- */
 
 void
 reload_worker_started(struct worker_child *worker)
@@ -483,7 +484,7 @@ reload_late(void *owner)
 	reload_go_on(primary);
 }
 
-/* -- from outside --------------------------------------------------------------------------------------------------- */
+/* -- from outside -------------------------------------------------------------------------------------------------- */
 
 void
 reload_request(struct primary *primary, struct control_call *call)

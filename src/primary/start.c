@@ -38,7 +38,7 @@ primary_fail(struct primary *primary, const char *format, ...)
 	primary_stop(primary, true, NULL);
 }
 
-/* -- running -------------------------------------------------------------------------------------------------------- */
+/* -- running ------------------------------------------------------------------------------------------------------- */
 
 static void
 listening_say(const struct primary *primary)
@@ -47,7 +47,8 @@ listening_say(const struct primary *primary)
 	char			text[128];
 
 	for (size_t i = 0; i < listeners->count; i++)
-		log_say(MSG_LISTENING, log_span("address", span_make(text, listener_format(listeners->items[i], text))));
+		log_say(MSG_LISTENING,
+		    log_span("address", span_make(text, listener_format(listeners->items[i], text))));
 }
 
 static void
@@ -105,7 +106,7 @@ primary_worker_not_started(struct worker_child *worker, const char *why)
 		primary_is_running(primary);
 }
 
-/* -- steps ---------------------------------------------------------------------------------------------------------- */
+/* -- steps --------------------------------------------------------------------------------------------------------- */
 
 static bool
 memory_open(struct primary *primary, struct err *err)

@@ -44,7 +44,7 @@ add_rate(struct text *json, double rate)
 	text_json_decimal(json, rate, 1);
 }
 
-/* -- parts ---------------------------------------------------------------------------------------------------------- */
+/* -- parts --------------------------------------------------------------------------------------------------------- */
 
 static const char *
 state_text(const struct primary *primary)

@@ -34,7 +34,7 @@ struct trial {
 	struct later	later; /* frees */
 };
 
-/* -- the child ------------------------------------------------------------------------------------------------------ */
+/* -- the child ----------------------------------------------------------------------------------------------------- */
 
 static bool
 trial_say(int fd, enum ipc_type type, const struct span *parts, unsigned count)
@@ -115,7 +115,7 @@ trial_main(int fd, const char *config_path)
 	exit(trial_run(fd, config_path) ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-/* -- the primary's side --------------------------------------------------------------------------------------------- */
+/* -- the primary's side -------------------------------------------------------------------------------------------- */
 
 static void
 trial_message(void *owner, struct ipc_message *message)
@@ -165,6 +165,20 @@ trial_put_away(struct trial *trial)
 	loop_free_later(trial->loop, &trial->later, trial_free);
 }
 
+/* Why there is no answer. Only our own limit kills it. */
+static void
+ending_explain(const struct trial *trial, const struct child_end *end, struct text *lines)
+{
+	bool is_late = !timer_is_armed(&trial->limit);
+
+	if (is_late)
+		text_format(lines, "%s: reading it took longer than %d s\n", trial->config_path, LIMIT_MS / 1000);
+	else
+		text_format(lines, "%s: the process that reads it ended without an answer (%s %d)\n",
+		    trial->config_path, end->how.signal != 0 ? "signal" : "exit code",
+		    end->how.signal != 0 ? end->how.signal : end->how.exit_code);
+}
+
 /* The bundle's message decides; without one, how the child ended does. */
 static void
 trial_tell(struct trial *trial, const struct child_end *end)
@@ -178,13 +192,7 @@ trial_tell(struct trial *trial, const struct child_end *end)
 		outcome.lines = bundle.parts[trial->is_accepted ? BUNDLE_WARNINGS : 0];
 	} else {
 		outcome.is_accepted = false;
-		if (timer_is_armed(&trial->limit) || end->how.signal != SIGKILL)
-			text_format(&lines, "%s: the process that reads the configuration ended without an answer (%s %d)\n",
-			    trial->config_path, end->how.signal != 0 ? "signal" : "exit code",
-			    end->how.signal != 0 ? end->how.signal : end->how.exit_code);
-		else
-			text_format(&lines, "%s: reading the configuration took longer than %d s\n", trial->config_path,
-			    LIMIT_MS / 1000);
+		ending_explain(trial, end, &lines);
 		outcome.lines = text_span(&lines);
 	}
 	trial->on_outcome(trial->owner, &outcome);

@@ -17,7 +17,7 @@ struct trial;
 struct trial_outcome {
 	bool		is_accepted;
 	int		bundle_fd;	/* accepted: the hearer may take it by setting -1 here */
-	struct span	lines;		/* problems when refused, warnings when accepted; borrowed, each line ends with '\n' */
+	struct span	lines;		/* problems when refused, else warnings; borrowed; each ends with '\n' */
 };
 
 /* Once, from the loop; the trial is gone afterwards. */

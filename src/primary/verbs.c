@@ -8,7 +8,7 @@
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-/* -- signals -------------------------------------------------------------------------------------------------------- */
+/* -- signals ------------------------------------------------------------------------------------------------------- */
 
 /* The second one means it. */
 static void
@@ -76,7 +76,7 @@ signals_close(struct primary *primary)
 		loop_signal_free(primary->signals[i]);
 }
 
-/* -- the control socket --------------------------------------------------------------------------------------------- */
+/* -- the control socket -------------------------------------------------------------------------------------------- */
 
 static void
 verb_status(void *owner, struct text *json)

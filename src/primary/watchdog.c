@@ -1,9 +1,9 @@
 /*
- * A worker's slot says when its loop turned last (worker/pulse.c makes sure that it turns). One that is silent for longer
- * than the timeout is aborted for a crash report, and killed if it does not even manage that.
+ * A worker's slot says when its loop turned last (worker/pulse.c makes sure that it turns). One that is silent for
+ * longer than the timeout is aborted for a crash report, and killed if it does not even manage that.
  *
- * When the primary's own timer is late, the machine slept or everything was stopped: then workers get a whole timeout to
- * show themselves. A worker that somebody traces is left to him.
+ * When the primary's own timer is late, the machine slept or everything was stopped: then workers get a whole timeout
+ * to show themselves. A worker that somebody traces is left to him.
  */
 #include "primary/inside.h"
 

@@ -1,6 +1,7 @@
 /*
- * Who should be there follows from the edition in use: one worker a seat, born as the identity it names. workers_adjust()
- * compares that with who is there and does what is missing; it is called whenever either side has changed.
+ * Who should be there follows from the edition in use: one worker a seat, born as the identity it names.
+ * workers_adjust() compares that with who is there and does what is missing; it is called whenever either side has
+ * changed.
  */
 #include "primary/inside.h"
 
@@ -19,7 +20,7 @@
 #define ABORT_TIMEOUT_MS 2000	/* from SIGABRT to SIGKILL */
 #define CUT_TIME_MS 5000	/* beyond the grace, for cutting what is left */
 
-/* -- what a worker says --------------------------------------------------------------------------------------------- */
+/* -- what a worker says -------------------------------------------------------------------------------------------- */
 
 /* The old one of a seat goes as soon as its successor serves. */
 static void
@@ -95,7 +96,7 @@ worker_closed(void *owner)
 
 static const struct channel_events worker_events = { worker_message, worker_closed };
 
-/* -- its process ---------------------------------------------------------------------------------------------------- */
+/* -- its process --------------------------------------------------------------------------------------------------- */
 
 /* In the child: everything but what it was given is closed, the shared memory stays. */
 static void __attribute__((noreturn))
@@ -273,7 +274,7 @@ static const struct child_kind worker_kind = {
 	.on_dead = worker_dead,
 };
 
-/* -- who is there --------------------------------------------------------------------------------------------------- */
+/* -- who is there -------------------------------------------------------------------------------------------------- */
 
 struct slot *
 worker_slot(const struct worker_child *worker)
@@ -409,7 +410,9 @@ workers_choose_prober(struct primary *primary)
 	for (EACH_WORKER(primary, at)) {
 		const struct worker_child *worker = WORKER(at);
 
-		if (worker->child.state == CHILD_UP && !worker->is_leaving && (chosen == NULL || worker->slot < chosen->slot))
+		if (worker->child.state != CHILD_UP || worker->is_leaving)
+			continue;
+		if (chosen == NULL || worker->slot < chosen->slot)
 			chosen = worker;
 	}
 	if (chosen != NULL)

@@ -19,8 +19,8 @@ static_assert(sizeof(struct slot) % 64 == 0 && offsetof(struct slots, workers) %
 struct slots *
 slots_create(struct err *err)
 {
-	void *mapping = mmap(NULL, sizeof(struct slots), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE,
-	    -1, 0);
+	void *mapping = mmap(NULL, sizeof(struct slots), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (mapping != MAP_FAILED)
 		return mapping;

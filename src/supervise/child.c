@@ -29,7 +29,7 @@ struct move {
 
 static void child_hear(struct child *child, enum child_event event);
 
-/* -- what is done on the way ---------------------------------------------------------------------------------------- */
+/* -- what is done on the way --------------------------------------------------------------------------------------- */
 
 static void
 start_it(struct child *child)
@@ -156,7 +156,7 @@ give_up_waiting(struct child *child)
 	timer_disarm(&child->timer);
 }
 
-/* -- the table ------------------------------------------------------------------------------------------------------ */
+/* -- the table ----------------------------------------------------------------------------------------------------- */
 
 static const struct move moves[CHILD_STATE_COUNT][EVENT_COUNT] = {
 	[CHILD_IDLE] = {
@@ -261,7 +261,7 @@ child_hear(struct child *child, enum child_event event)
 		child->kind->on_dead(child->owner);
 }
 
-/* -- events --------------------------------------------------------------------------------------------------------- */
+/* -- events -------------------------------------------------------------------------------------------------------- */
 
 static void
 child_ended(void *owner, const struct process_end *end)

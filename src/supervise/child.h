@@ -1,5 +1,6 @@
 /*
- * child: the life of one process that we start and keep alive. A state × event table (child.c) says all that can happen.
+ * child: the life of one process that we start and keep alive. A state × event table (child.c) says all that can
+ * happen.
  *
  *      IDLE ──start──▶ STARTING ──ready──▶ UP ──stop──▶ STOPPING ──▶ DEAD      DEAD can be started again
  *                       │    ▲             │ │             │  late     ▲
@@ -74,8 +75,8 @@ void	child_fini(struct child *child);	/* a process that still runs is not touche
 void	child_start(struct child *child);	/* IDLE or DEAD */
 void	child_ready(struct child *child);	/* it said so */
 void	child_hung(struct child *child);	/* SIGABRT for a report, then SIGKILL; it comes back */
-void	child_stop(struct child *child, uint64_t timeout_ms);	/* asks; SIGKILL when it takes longer. Again: the new limit */
-void	child_hurry(struct child *child);	/* what made it die is mended: does not wait any longer for its next start */
+void	child_stop(struct child *child, uint64_t timeout_ms);	/* asks; later SIGKILL. Again: the new limit */
+void	child_hurry(struct child *child);	/* what made it die is mended: starts it now if it waits */
 void	child_kill(struct child *child);	/* SIGKILL; it does not come back */
 
 pid_t		 child_pid(const struct child *child);		/* 0: no process now */

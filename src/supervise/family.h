@@ -1,8 +1,8 @@
 /*
  * family: all children of this process: whose has ended, and strangers.
  *
- * One a process. Ends are noticed by SIGCHLD and taken with waitid(2), so no pid is used again while we know it. As pid 1
- * (in a container) a process also inherits what others left behind: those are taken, too, and nobody is told.
+ * One a process. Ends are noticed by SIGCHLD and taken with waitid(2), so no pid is used again while we know it. As pid
+ * 1 (in a container) a process also inherits what others left behind: those are taken, too, and nobody is told.
  */
 #ifndef REEVE_SUPERVISE_FAMILY_H
 #define REEVE_SUPERVISE_FAMILY_H

@@ -61,7 +61,7 @@ by_number(const void *a, const void *b)
 	return (*left > *right) - (*left < *right);
 }
 
-/* A kernel that has no close_range(2) is older than those we support; then descriptors stay open, which is only untidy. */
+/* A kernel without close_range(2) is older than those we support; descriptors then stay open, which is only untidy. */
 static void
 close_between(unsigned from, unsigned to)
 {

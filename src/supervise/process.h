@@ -10,8 +10,9 @@
 #include <sys/types.h>
 
 /*
- * fork(2) for processes that have a loop: no signal for the parent can end up in the child. In the child every signal has
- * its default action again (but those of faults, which sanitizers hold) and none is blocked. -1: the sentence says why.
+ * fork(2) for processes that have a loop: no signal for the parent can end up in the child. In the child every signal
+ * has its default action again (but those of faults, which sanitizers hold) and none is blocked. -1: the sentence says
+ * why.
  */
 pid_t	process_fork(struct err *err);
 

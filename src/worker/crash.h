@@ -1,6 +1,6 @@
 /*
- * crash: last words of a process that dies of its own mistake (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT): what happened,
- * where, and the way there, written to a descriptor; then the signal does what it always does, core included.
+ * crash: last words of a process that dies of its own mistake (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT): what
+ * happened, where, and the way there, written to a descriptor; then the signal does what it always does, core included.
  *
  * Uses only what a signal handler may use, and a stack of its own. In a build with sanitizers it does nothing: they
  * report better.

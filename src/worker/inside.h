@@ -78,7 +78,7 @@ struct worker {
 
 /* entrance.c */
 void	entrance_add(struct worker *worker, uint64_t id, int fd);	/* takes fd; accepts when it is used */
-void	entrances_use(struct worker *worker, const struct listener_ids *ids);	/* these, as worker->site wants; no others */
+void	entrances_use(struct worker *worker, const struct listener_ids *ids);	/* these and no others */
 void	entrances_forget_unused(struct worker *worker);		/* that no site has used */
 void	entrances_pause(struct worker *worker, bool is_full);
 void	entrances_look(struct worker *worker);

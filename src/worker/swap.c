@@ -13,7 +13,7 @@
 
 #define DESCRIPTORS_KEPT 64 /* for what is no connection: listeners, logs, resolver, epoll */
 
-/* -- a site from a bundle ------------------------------------------------------------------------------------------- */
+/* -- a site from a bundle ------------------------------------------------------------------------------------------ */
 
 static struct site *
 site_from_conf(struct worker *worker, struct conf *conf, struct err *err)
@@ -52,7 +52,7 @@ site_from_bundle(struct worker *worker, int bundle_fd, struct err *err)
 	return conf == NULL ? NULL : site_from_conf(worker, conf, err);
 }
 
-/* -- in use --------------------------------------------------------------------------------------------------------- */
+/* -- in use -------------------------------------------------------------------------------------------------------- */
 
 /*
  * Computed, not discovered: each connection may need a second descriptor, to an upstream or for a file, so half of what
@@ -116,7 +116,7 @@ worker_say(struct worker *worker, enum ipc_type type, uint64_t generation)
 	text_fini(&payload);
 }
 
-/* -- messages ------------------------------------------------------------------------------------------------------- */
+/* -- messages ------------------------------------------------------------------------------------------------------ */
 
 void
 worker_forget_next(struct worker *worker)

@@ -25,7 +25,7 @@ signals_ignore(void)
 		signal(numbers[i], SIG_IGN);
 }
 
-/* -- what others say ------------------------------------------------------------------------------------------------ */
+/* -- what others say ----------------------------------------------------------------------------------------------- */
 
 static void
 hear_drain(struct worker *worker, struct ipc_message *message)
@@ -131,7 +131,7 @@ static const struct downstream_events downstream_events = {
 	.on_empty = downstream_empty,
 };
 
-/* -- life ----------------------------------------------------------------------------------------------------------- */
+/* -- life ---------------------------------------------------------------------------------------------------------- */
 
 static bool
 worker_open(struct worker *worker, struct err *err)

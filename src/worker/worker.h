@@ -38,8 +38,9 @@ struct worker_birth {
 };
 
 /*
- * The life of a worker, in a freshly forked process that has no descriptors but 0, 1, 2 and those of its birth, and every
- * signal's default action: builds its site, says READY, serves. Exits with 0 after a drain and with 1 after FAILED.
+ * The life of a worker, in a freshly forked process that has no descriptors but 0, 1, 2 and those of its birth, and
+ * every signal's default action: builds its site, says READY, serves. Exits with 0 after a drain and with 1 after
+ * FAILED.
  */
 void	worker_main(const struct worker_birth *birth) __attribute__((noreturn));
 

@@ -44,7 +44,8 @@ static void
 test_round_trip(void **state)
 {
 	static const char *const texts[] = {
-		":8080", "127.0.0.1:80", "[::1]:65535", "[2001:db8::7]:443", "unix:/run/a b.sock", "fd:web", "0.0.0.0:1",
+		":8080", "127.0.0.1:80", "[::1]:65535", "[2001:db8::7]:443", "unix:/run/a b.sock", "fd:web",
+		"0.0.0.0:1",
 	};
 	char shown[128];
 
@@ -83,8 +84,8 @@ test_refused(void **state)
 		{ "[::1:80", "no numeric address" },
 		{ "unix:", "path is missing" },
 		{ "fd:", "name is missing" },
-		{ "unix:/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456"
-		  "7890123456", "too long: at most 107" },
+		{ "unix:/01234567890123456789012345678901234567890123456789012345678901234567890123456789"
+		  "0123456789012345678901234567", "too long: at most 107" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -231,7 +232,8 @@ test_passed(void **state)
 			_exit(2);
 		if (!can_connect("127.0.0.1", address_port(&listener.address)))
 			_exit(3);
-		_exit(endpoint_listen(&other, 16, false, &err) < 0 && strstr(err.text, "no socket of that name") ? 0 : 4);
+		fd = endpoint_listen(&other, 16, false, &err);
+		_exit(fd < 0 && strstr(err.text, "no socket of that name") ? 0 : 4);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
