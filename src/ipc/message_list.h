@@ -13,7 +13,7 @@
 	M(TRIAL_REFUSED,	"the configuration is bad. No payload. fd: bundle of one part: problems, a line each") \
 	/* primary → worker */ \
 	M(LISTENERS,		"sockets for the PREPARE that follows: number id, for each; fds: one for each") \
-	M(PREPARE,		"build it beside the other: number generation, number id for each listener; fd: bundle") \
+	M(PREPARE,		"build it beside the other: number generation, number id a listener; fd: bundle") \
 	M(COMMIT,		"new requests take the prepared one: number generation") \
 	M(ABORT,		"forget the prepared one: number generation") \
 	M(DRAIN,		"stop accepting, finish, exit: number grace ms, number idle ms; again: sooner") \
