@@ -40,6 +40,28 @@ const struct option_group match_group = {
 
 /* -- building ------------------------------------------------------------------------------------------------------- */
 
+/* Of one entry of a key that takes a text or a list. Always false. */
+static bool
+entry_problem(struct option_reader *reader, const struct conf_node *node, const char *key, size_t index,
+    const char *text)
+{
+	const struct conf_node *at = conf_get(node, key);
+	bool is_list = at && at->kind == CONF_LIST;
+
+	option_enter(reader, key);
+	if (is_list) {
+		option_enter_index(reader, index);
+		at = at->first;
+		while (index-- > 0)
+			at = at->next;
+	}
+	option_problem(reader, at, "%s", text);
+	if (is_list)
+		option_leave(reader);
+	option_leave(reader);
+	return false;
+}
+
 static bool
 paths_build(struct option_reader *reader, const struct conf_node *node, struct match *match)
 {
@@ -50,11 +72,8 @@ paths_build(struct option_reader *reader, const struct conf_node *node, struct m
 	match->captures.items = arena_alloc(reader->arena, REQUEST_CAPTURES_MAX * sizeof(struct span));
 	match->patterns = arena_zalloc(reader->arena, (match->path.count + 1) * sizeof(struct path_pattern));
 	for (size_t i = 0; i < match->path.count; i++) {
-		if (path_pattern_parse(match->path.items[i], &match->captures, reader->arena, &match->patterns[i], &err))
-			continue;
-		option_enter(reader, "path");
-		ok = option_problem(reader, conf_get(node, "path"), "%s", err.text);
-		option_leave(reader);
+		if (!path_pattern_parse(match->path.items[i], &match->captures, reader->arena, &match->patterns[i], &err))
+			ok = entry_problem(reader, node, "path", i, err.text);
 	}
 	return ok;
 }
@@ -73,17 +92,40 @@ hosts_check(struct option_reader *reader, const struct conf_node *node, struct m
 		if (span_starts_with(host, SPAN_OF("*.")))
 			bare = span_skip(host, 2);
 		if (bare.len == 0 || span_find(bare, '*') < bare.len ||
-		    !uri_authority_parse(bare, &name, &port, &has_port) || has_port) {
-			option_enter(reader, "host");
-			ok = option_problem(reader, conf_get(node, "host"),
-			    "\"%.*s\" is no host: a name without a port, or *. and a name", (int)host.len, host.at);
-			option_leave(reader);
-		}
+		    !uri_authority_parse(bare, &name, &port, &has_port) || has_port)
+			ok = entry_problem(reader, node, "host", i, arena_format(reader->arena,
+			    "\"%.*s\" is no host: a name without a port, or *. and a name", (int)host.len, host.at));
 		for (size_t j = 0; j < host.len; j++)
 			lower[j] = byte_lower(lower[j]);
+		if (host.len > 1 && lower[host.len - 1] == '.')
+			lower[--host.len] = '\0';	/* the root label, written out: host_fits() leaves it out, too */
 		match->host.items[i] = span_make(lower, host.len);
 	}
 	return ok;
+}
+
+static struct span
+upper_case(struct span from, struct arena *arena)
+{
+	char *to = arena_text(arena, from);
+
+	for (size_t i = 0; i < from.len; i++)
+		if (to[i] >= 'a' && to[i] <= 'z')
+			to[i] = (char)(to[i] & ~0x20);
+	return span_make(to, from.len);
+}
+
+/* Methods are told apart by case (RFC 9110 §9.1): `get` is one that nobody sends. */
+static const char *
+method_why_wrong(struct span name, struct arena *arena)
+{
+	struct span upper = upper_case(name, arena);
+
+	if (!field_name_is_valid(name) || span_find(name, '*') < name.len)
+		return arena_format(arena, "\"%.*s\" is no method", (int)name.len, name.at);
+	if (http_method_of(name) == HTTP_METHOD_OTHER && http_method_of(upper) != HTTP_METHOD_OTHER)
+		return arena_format(arena, "\"%.*s\" is no method: did you mean %s?", (int)name.len, name.at, upper.at);
+	return NULL;
 }
 
 static bool
@@ -92,15 +134,11 @@ methods_build(struct option_reader *reader, const struct conf_node *node, struct
 	bool ok = true;
 
 	for (size_t i = 0; i < match->method.count; i++) {
-		struct span name = match->method.items[i];
-		enum http_method method = http_method_of(name);
+		enum http_method method = http_method_of(match->method.items[i]);
+		const char *wrong = method_why_wrong(match->method.items[i], reader->arena);
 
-		if (!field_name_is_valid(name) || span_find(name, '*') < name.len) {
-			option_enter(reader, "method");
-			ok = option_problem(reader, conf_get(node, "method"), "\"%.*s\" is no method", (int)name.len,
-			    name.at);
-			option_leave(reader);
-		}
+		if (wrong)
+			ok = entry_problem(reader, node, "method", i, wrong);
 		match->methods |= (uint64_t)1 << method;
 		if (method == HTTP_GET)
 			match->methods |= (uint64_t)1 << HTTP_HEAD;
@@ -184,14 +222,22 @@ host_fits(const struct match *match, const struct request *request)
 	return false;
 }
 
+static void
+captures_clear(const struct match *match, struct request *request)
+{
+	memset(request->captures, 0, match->captures.count * sizeof(struct span));
+}
+
 static bool
 path_fits(const struct match *match, struct request *request)
 {
 	if (match->path.count == 0)
 		return true;
-	for (size_t i = 0; i < match->path.count; i++)
+	for (size_t i = 0; i < match->path.count; i++) {
 		if (path_pattern_matches(&match->patterns[i], request->path, request->captures))
 			return true;
+		captures_clear(match, request);	/* of what fitted at first */
+	}
 	return false;
 }
 
@@ -259,7 +305,7 @@ match_fits(const struct match *match, struct request *request)
 {
 	if (!method_fits(match, request) || !scheme_fits(match, request) || !host_fits(match, request))
 		return false;
-	memset(request->captures, 0, match->captures.count * sizeof(struct span));
+	captures_clear(match, request);
 	if (!path_fits(match, request) || !client_fits(match, request) || !pairs_fit(match, request))
 		return false;
 	if (match->captures.count > 0)
@@ -286,7 +332,7 @@ say_texts(struct text *to, const char *what, struct span got, const struct conf_
 bool
 match_why_not(const struct match *match, struct request *request, struct text *to)
 {
-	memset(request->captures, 0, match->captures.count * sizeof(struct span));
+	captures_clear(match, request);
 	if (!path_fits(match, request)) {
 		say_texts(to, "path", request->path, &match->path);
 	} else if (!host_fits(match, request)) {

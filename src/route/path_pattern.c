@@ -61,16 +61,21 @@ capture_parse(struct span from, size_t at, struct capture_names *names, struct a
 	return capture_add(names, name, arena, &token_out->index, err);
 }
 
+/*
+ * Its normal form. goes_on: a `*` follows, so its last segment is only the beginning of one: "/.*" is no dot segment. A
+ * letter in the place of the star keeps it from being taken for one.
+ */
 static bool
-literal_parse(struct span from, struct arena *arena, struct path_token *token_out, struct err *err)
+literal_parse(struct span from, bool goes_on, struct arena *arena, struct path_token *token_out, struct err *err)
 {
+	struct span whole = goes_on ? arena_join(arena, from, SPAN_OF("x")) : from, normal;
+
 	token_out->kind = TOKEN_LITERAL;
-	/* The normal form of what stands alone: a literal may begin in the middle of a path. */
 	if (from.len == 0 || from.at[0] != '/')
 		return err_set(err, "a path begins with /");
-	if (!uri_path_normalise(from, arena, &token_out->text))
+	if (!uri_path_normalise(whole, arena, &normal))
 		return err_set(err, "\"%.*s\" is no valid path", (int)from.len, from.at);
-	token_out->text = arena_copy(arena, token_out->text);
+	token_out->text = arena_copy(arena, span_first(normal, normal.len - goes_on));
 	return true;
 }
 
@@ -99,7 +104,8 @@ tokens_parse(struct span from, struct capture_names *names, struct arena *arena,
 		} else {
 			while (end < from.len && from.at[end] != '*' && from.at[end] != '{')
 				end++;
-			if (!literal_parse(span_make(from.at + at, end - at), arena, token, err))
+			if (!literal_parse(span_make(from.at + at, end - at), end < from.len && from.at[end] == '*',
+			    arena, token, err))
 				return false;
 		}
 		pattern->count++;
@@ -156,7 +162,7 @@ path_pattern_matches(const struct path_pattern *pattern, struct span path, struc
 	return path.len == 0;
 }
 
-/* A path that `pattern` fits, with \1 where anything could stand: no literal holds such a byte. */
+/* The shortest path that `pattern` fits, with \1 for a captured segment: no literal holds such a byte. */
 static struct span
 sample_of(const struct path_pattern *pattern, struct arena *arena, bool *has_rest_out)
 {
@@ -174,12 +180,12 @@ sample_of(const struct path_pattern *pattern, struct arena *arena, bool *has_res
 			sample = arena_join(arena, sample, SPAN_OF("\1"));
 		} else {
 			*has_rest_out = true;
-			sample = arena_join(arena, sample, SPAN_OF("\1/\1"));
 		}
 	}
 	return sample;
 }
 
+/* What fits the shortest of `other` up to our own rest fits whatever is added to it. */
 bool
 path_pattern_covers(const struct path_pattern *pattern, const struct path_pattern *other, struct arena *arena)
 {
