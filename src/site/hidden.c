@@ -22,6 +22,7 @@ routes_warn_hidden(const struct site *site, struct option_reader *reader)
 		const struct route *route = site->table.routes[i], *hider = hider_of(site, route, &arena);
 		struct conf_node at = { .place = route->place };
 
+		arena_reset(&arena);
 		if (hider == NULL)
 			continue;
 		option_enter(reader, "routes");

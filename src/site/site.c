@@ -53,7 +53,8 @@ parts_build(struct site *site, struct stage_builder *builder, struct upstream_wo
 	option_leave(reader);
 	builder->upstreams = site->upstreams;
 	ok = routes_build(site, reader, builder) && ok;
-	if (ok && site->upstreams && reader->problems->errors == 0) {
+	/* Comparing every route with every earlier one takes its time: the trial does it, no worker's loop waits for it. */
+	if (builder->loop == NULL && ok && site->upstreams && reader->problems->errors == 0) {
 		routes_warn_hidden(site, reader);
 		upstreams_warn_unused(site, reader);
 	}
