@@ -54,6 +54,8 @@ struct writer {
 	/* The thread's own. */
 	struct destination destination;
 	char		  *output;	/* owned: of the destination */
+	char		  *wanted;	/* owned: what could not be opened yet; NULL: nothing */
+	uint64_t	   wanted_ms;	/* when it is tried again */
 	bool		   is_stuck;	/* the last write took nothing */
 	bool		   is_failing;	/* because of an error */
 	bool		   is_mid_line;
@@ -182,18 +184,42 @@ destination_change(struct writer *writer, const char *output, struct err *err)
 	return true;
 }
 
+/* Takes `output`. What cannot be opened now (a FIFO that nobody reads yet) is tried again. */
+static bool
+destination_want(struct writer *writer, char *output, struct err *err)
+{
+	if (destination_change(writer, output, err)) {
+		memory_free(writer->output);
+		writer->output = output;
+		return true;
+	}
+	writer->wanted = output;
+	writer->wanted_ms = clock_ms() + RETRY_LAST_MS;
+	return false;
+}
+
 static void
 order_aim(struct writer *writer, struct order *order)
 {
 	struct err err;
 
-	if (destination_change(writer, order->text, &err)) {
-		memory_free(writer->output);
-		writer->output = order->text;
-		order->text = NULL;
-	} else {
+	memory_free(writer->wanted);
+	writer->wanted = NULL;
+	if (!destination_want(writer, order->text, &err))
 		news_tell(writer, WRITER_FAILED, &err);
-	}
+	order->text = NULL;
+}
+
+static void
+wanted_try(struct writer *writer)
+{
+	char	  *wanted = writer->wanted;
+	struct err err;
+
+	if (wanted == NULL || clock_ms() < writer->wanted_ms)
+		return;
+	writer->wanted = NULL;
+	destination_want(writer, wanted, &err);
 }
 
 /* Descriptors 1 and 2 have no name to be opened by: nothing to do is done well. */
@@ -280,7 +306,7 @@ writer_wait(struct writer *writer, bool has_bytes)
 		{ .fd = writer->wake_fd, .events = POLLIN },
 		{ .fd = waits_for_room ? writer->destination.fd : -1, .events = POLLOUT },
 	};
-	int timeout_ms = -1;
+	int timeout_ms = writer->wanted ? (int)RETRY_LAST_MS : -1;
 
 	if (has_bytes && writer->is_failing) {
 		timeout_ms = (int)writer->retry_ms;
@@ -327,6 +353,7 @@ writer_turn(struct writer *writer)
 	struct order *order = order_take(writer, &until);
 	struct span   bytes;
 
+	wanted_try(writer);
 	if (order) {
 		order_carry_out(writer, order);
 		return true;
@@ -391,6 +418,7 @@ writer_release(struct writer *writer)
 	fd_close(&writer->done_fd);
 	pthread_mutex_destroy(&writer->lock);
 	memory_free(writer->output);
+	memory_free(writer->wanted);
 	memory_free(writer);
 }
 

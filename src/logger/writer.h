@@ -36,7 +36,8 @@ struct writer	*writer_start(struct spool *spool, struct err *err);
 /* Lines have been put. */
 void		 writer_wake(struct writer *writer);
 
-void		 writer_aim(struct writer *writer, const char *output);	/* when it cannot be opened the old one stays */
+/* When it cannot be opened the old one stays, and it is tried again every 2 s. */
+void		 writer_aim(struct writer *writer, const char *output);
 void		 writer_reopen(struct writer *writer);			/* answered by WRITER_REOPENED */
 
 /* A line for descriptor 2, past the spool: to tell of a failing destination. Lost when it would have to wait. */

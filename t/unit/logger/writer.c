@@ -204,11 +204,23 @@ test_full_disk_then_another(void **state)
 }
 
 static void
-test_fifo_without_reader_is_refused(void **state)
+test_fifo_without_reader_waits_for_one(void **state)
 {
+	struct pollfd ready;
+	char	      bytes[64];
+
 	assert_int_equal(mkfifo(in_folder("fifo"), 0600), 0);
+	writer_aim(writer, in_folder("a"));
 	writer_aim(writer, in_folder("fifo"));
 	assert_int_equal(news().kind, WRITER_FAILED);
+	put("one");
+	ready.fd = open(in_folder("fifo"), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ready.events = POLLIN;
+	for (int i = 0; i < 40 && poll(&ready, 1, 100) == 0; i++)
+		put("two");
+	assert_int_equal(read(ready.fd, bytes, 4), 4);
+	assert_memory_equal(bytes, "two\n", 4);
+	close(ready.fd);
 }
 
 /* More than the pipe takes. Returns how many lines were put. */
@@ -311,7 +323,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_standard_descriptors_reopen_as_they_are, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_full_disk_then_another, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_fifo_without_reader_is_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_fifo_without_reader_waits_for_one, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_stuck_reader, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_stuck_reader_wakes_up, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_gone_reader_fails, set_up, tear_down),
