@@ -26,7 +26,7 @@ static char  folder[64];
 static char  path[128];
 static pid_t server;
 
-/* -- the server's process ------------------------------------------------------------------------------------------- */
+/* -- the server's process ------------------------------------------------------------------------------------------ */
 
 /* Answers reloads after a while with progress, all that wait at once; `stop` ends the process. */
 static struct {
@@ -121,7 +121,7 @@ host_start(const struct control_verbs *with)
 	close(ready[0]);
 }
 
-/* -- around each test ----------------------------------------------------------------------------------------------- */
+/* -- around each test ---------------------------------------------------------------------------------------------- */
 
 static int
 set_up(void **state)
@@ -211,7 +211,7 @@ ask(const char *verb, struct text *answer, struct err *err)
 	return is_done;
 }
 
-/* -- tests ---------------------------------------------------------------------------------------------------------- */
+/* -- tests --------------------------------------------------------------------------------------------------------- */
 
 static void
 test_mode(void **state)
