@@ -84,9 +84,11 @@ identity_pack(const struct site *site, struct conf_problems *problems, struct te
 static bool
 log_check(const struct site *site, struct conf_problems *problems)
 {
-	const char	 *output = site_options(site)->log.output.at;
-	struct conf_place place = { 0 };
-	int		  fd;
+	const char	       *output = site_options(site)->log.output.at;
+	const struct conf_node *log = conf_get(conf_root(site_conf(site)), "log");
+	const struct conf_node *node = log == NULL ? NULL : conf_get(log, "output");
+	struct conf_place	place = node != NULL ? node->place : (struct conf_place){ 0 };
+	int			fd;
 
 	if (output[0] != '/')
 		return true;

@@ -142,7 +142,7 @@ test_refused(void **state)
 		{ "listen: [{address: ':1'}]\ngroup: no-such-group\nroutes: [{respond: x}]\n",
 		  "test.yaml:2:8: group: there is no group \"no-such-group\"" },
 		{ "log: {output: /nowhere/at/all.log}\nlisten: [{address: ':1'}]\nroutes: [{respond: x}]\n",
-		  "log.output: cannot open /nowhere/at/all.log: No such file" },
+		  "test.yaml:1:15: log.output: cannot open /nowhere/at/all.log: No such file" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
