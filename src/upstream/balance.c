@@ -82,6 +82,7 @@ struct walk {
 	size_t			 count;
 	uint64_t		 hash;
 	uint64_t		 now_ms;
+	bool			 is_retry;
 };
 
 static uint64_t
@@ -120,11 +121,14 @@ is_less_busy(const struct walk *walk, const struct peer *a, const struct peer *b
 	return (agent_busy(a->agent) + 1) * share_of(walk, b) < (agent_busy(b->agent) + 1) * share_of(walk, a);
 }
 
-/* Each choice starts looking behind the last one's peer, so ties go round. */
+/*
+ * Each choice starts looking behind the last one's peer, so ties go round. A retry does not count: it would bring every
+ * second turn back to the server that fails.
+ */
 static struct peer *
 choose_least_requests(const struct walk *walk)
 {
-	size_t from = walk->balance->turn % walk->count;
+	size_t from = walk->balance->turn % walk->count, best_at = from;
 	struct peer *best = NULL;
 
 	for (size_t i = 0; i < walk->count; i++) {
@@ -133,9 +137,11 @@ choose_least_requests(const struct walk *walk)
 
 		if (peer->is_candidate && (best == NULL || is_less_busy(walk, peer, best))) {
 			best = peer;
-			walk->balance->turn = at + 1;
+			best_at = at;
 		}
 	}
+	if (!walk->is_retry)
+		walk->balance->turn = best_at + 1;
 	return best;
 }
 
@@ -229,7 +235,7 @@ enum choose_result
 balance_choose(struct balance *balance, struct peer *const *peers, size_t count, const struct tried *tried,
     uint64_t hash, uint64_t now_ms, struct peer **peer_out)
 {
-	const struct walk walk = { balance, peers, count, hash, now_ms };
+	const struct walk walk = { balance, peers, count, hash, now_ms, tried->count > 0 };
 	enum choose_result result = candidates_mark(peers, count, tried, now_ms);
 
 	*peer_out = result == CHOOSE_PEER ? choosers[balance->kind](&walk) : NULL;
