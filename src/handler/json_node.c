@@ -66,6 +66,21 @@ scalar_add(struct text *to, const struct conf_node *node)
 		text_json_string(to, node->text);
 }
 
+/* A name is never a placeholder. */
+static void
+key_add(struct text *to, struct span key)
+{
+	struct text quoted = { 0 };
+
+	text_json_string(&quoted, key);
+	for (size_t i = 0; i < quoted.len; i++) {
+		if (quoted.bytes[i] == '{' || quoted.bytes[i] == '}')
+			text_add_byte(to, quoted.bytes[i]);
+		text_add_byte(to, quoted.bytes[i]);
+	}
+	text_fini(&quoted);
+}
+
 static void
 children_add(struct text *to, const struct conf_node *node, bool has_keys)
 {
@@ -73,7 +88,7 @@ children_add(struct text *to, const struct conf_node *node, bool has_keys)
 		if (child != node->first)
 			text_add_byte(to, ',');
 		if (has_keys) {
-			text_json_string(to, child->key);
+			key_add(to, child->key);
 			text_add_byte(to, ':');
 		}
 		json_node_add(to, child);	/* as deep as conf_load() lets a tree be */
@@ -96,9 +111,9 @@ json_node_add(struct text *to, const struct conf_node *node)
 		text_add_byte(to, ']');
 		break;
 	case CONF_MAP:
-		text_add_byte(to, '{');
+		text_add_text(to, "{{");
 		children_add(to, node, true);
-		text_add_byte(to, '}');
+		text_add_text(to, "}}");
 		break;
 	}
 }

@@ -15,14 +15,14 @@
 struct respond {
 	uint64_t		status;
 	struct template		body;
-	struct span		json;		/* serialised */
+	struct template		json;		/* serialised */
 	struct span		file;		/* path */
 	struct span		content_type;
 	struct template_pairs	headers;
 
 	/* Built. */
 	struct span		content;
-	bool			is_template;	/* the content is the body, filled per request */
+	const struct template	*template;	/* filled per request; NULL: the content as it is */
 };
 
 /* A value that a client's bytes have made invalid is left out, as in the `headers` policy. */
@@ -46,8 +46,8 @@ respond_start(const void *configured, struct request *request)
 
 	if (respond->headers.count > 0)
 		headers_add(&respond->headers, request);
-	if (respond->is_template)
-		content = template_fill(&respond->body, request);
+	if (respond->template)
+		content = template_fill(respond->template, request);
 	if (respond->content_type.len > 0)
 		fields_add(&request->response.fields, FIELD_CONTENT_TYPE, respond->content_type);
 	response_send_content(request, (unsigned)respond->status, content);
@@ -58,15 +58,20 @@ respond_start(const void *configured, struct request *request)
 static bool
 json_option(struct option_reader *reader, const struct conf_node *node, void *field)
 {
-	struct text to = { 0 };
+	const struct stage_builder *builder = reader->lent;
+	struct template		   *json = field;
+	struct text		    to = { 0 };
+	struct err		    err;
+	bool			    is_fine;
 
 	if (node->broken)
 		return false;
 	json_node_add(&to, node);
 	text_add_byte(&to, '\n');
-	*(struct span *)field = arena_copy(reader->arena, text_span(&to));
+	is_fine = template_parse(text_span(&to), builder ? &builder->names : NULL, reader->arena, json, &err);
+	json->is_json = true;
 	text_fini(&to);
-	return true;
+	return is_fine || option_problem(reader, node, "%s", err.text);
 }
 
 static bool
@@ -135,6 +140,17 @@ file_load(struct option_reader *reader, const struct conf_node *node, struct res
 	return true;
 }
 
+static void
+content_build(struct respond *respond, const struct template *from, struct span content_type)
+{
+	if (template_is_empty(from))
+		return;
+	respond->template = from->parts ? from : NULL;
+	respond->content = from->text;
+	if (respond->content_type.len == 0)
+		respond->content_type = content_type;
+}
+
 static bool
 respond_build(struct option_reader *reader, const struct conf_node *node, void *field)
 {
@@ -142,18 +158,8 @@ respond_build(struct option_reader *reader, const struct conf_node *node, void *
 
 	if (respond->file.at != NULL)
 		return file_load(reader, node, respond);
-	if (respond->json.at != NULL) {
-		respond->content = respond->json;
-		if (respond->content_type.len == 0)
-			respond->content_type = SPAN_OF("application/json");
-		return true;
-	}
-	if (template_is_empty(&respond->body))
-		return true;
-	respond->is_template = respond->body.parts != NULL;
-	respond->content = respond->body.text;
-	if (respond->content_type.len == 0)
-		respond->content_type = SPAN_OF("text/plain; charset=utf-8");
+	content_build(respond, &respond->json, SPAN_OF("application/json"));
+	content_build(respond, &respond->body, SPAN_OF("text/plain; charset=utf-8"));
 	return true;
 }
 
@@ -166,14 +172,14 @@ respond_explain(const void *configured, struct text *to)
 	if (respond->file.at != NULL)
 		text_format(to, " and %s", respond->file.at);
 	else if (respond->content.len > 0)
-		text_format(to, " and %zu bytes%s", respond->content.len, respond->is_template ? " of template" : "");
+		text_format(to, " and %zu bytes%s", respond->content.len, respond->template ? " of template" : "");
 }
 
 static const struct option respond_options[] = {
 	OPTION_NUMBER(struct respond, status, .def = "200", .min = "200", .max = "599", .doc = "Status code."),
 	OPTION_CUSTOM(struct respond, body, .parse = template_option, .type = "template", .doc = "The content."),
 	OPTION_CUSTOM(struct respond, json, .parse = json_option, .type = "any YAML",
-	    .doc = "The content as JSON; scalars in quotes are strings."),
+	    .doc = "The content as JSON; scalars in quotes are strings, and strings are templates whose values are escaped."),
 	OPTION_PATH(struct respond, file, .doc = "The content from a file, read when the configuration is loaded."),
 	OPTION_TEXT(struct respond, content_type,
 	    .doc = "Default: `text/plain; charset=utf-8` for text, `application/json` for `json`, by the extension for "

@@ -313,6 +313,19 @@ part_fill(const struct template_part *part, struct request *request)
 	return value;
 }
 
+/* For the inside of a JSON string: without the quotes around. */
+static struct span
+json_escape(struct span value, struct arena *arena)
+{
+	struct text quoted = { 0 };
+	struct span escaped;
+
+	text_json_string(&quoted, value);
+	escaped = arena_copy(arena, span_make(quoted.bytes + 1, quoted.len - 2));
+	text_fini(&quoted);
+	return escaped;
+}
+
 struct span
 template_fill(const struct template *template, struct request *request)
 {
@@ -323,6 +336,8 @@ template_fill(const struct template *template, struct request *request)
 	for (size_t i = 0; i < template->count; i++) {
 		struct span part = part_fill(&template->parts[i], request);
 
+		if (template->is_json && template->parts[i].kind != PART_TEXT)
+			part = json_escape(part, request->arena);
 		whole = whole.len == 0 ? part : arena_join(request->arena, whole, part);
 	}
 	return whole;

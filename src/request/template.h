@@ -16,6 +16,7 @@ struct template {
 	struct span		 text;		/* as configured */
 	struct template_part	*parts;		/* arena; NULL: the text as it is */
 	size_t			 count;
+	bool			 is_json;	/* what is filled in stands in JSON strings: it is escaped (RFC 8259 §7) */
 };
 
 /* Where {env.NAME} looks; NULL value: an error. */

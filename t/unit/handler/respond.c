@@ -50,6 +50,18 @@ text_is_plain_text(void **state)
 }
 
 static void
+json_strings_are_templates_and_what_fills_them_is_escaped(void **state)
+{
+	struct fake_exchange fake;
+
+	(void)state;
+	ask(&fake, "respond: {json: {say: \"{query.q}!\", n: 1, \"{odd}\": [\"{{brace}}\"]}}\n", "GET", "/?q=%22a%5C%0A");
+	assert_string_equal(fake_content(&fake), "{\"say\":\"\\\"a\\\\\\n!\",\"n\":1,\"{odd}\":[\"{brace}\"]}\n");
+	assert_string_equal(fake_value(&fake, "Content-Type"), "application/json");
+	fake_end(&fake);
+}
+
+static void
 head_says_the_length_and_sends_nothing(void **state)
 {
 	struct fake_exchange fake;
@@ -174,6 +186,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_is_plain_text),
+		cmocka_unit_test(json_strings_are_templates_and_what_fills_them_is_escaped),
 		cmocka_unit_test(head_says_the_length_and_sends_nothing),
 		cmocka_unit_test(templates_are_filled),
 		cmocka_unit_test(json_keeps_types),
