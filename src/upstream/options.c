@@ -18,6 +18,13 @@ server_url_parse(struct span text, struct server_url *url_out, struct err *err)
 	return true;
 }
 
+/* Records outlive the tree that they are read from. */
+static struct span
+text_keep(struct option_reader *reader, const struct conf_node *node)
+{
+	return span_make(arena_text(reader->arena, node->text), node->text.len);
+}
+
 static bool
 url_option(struct option_reader *reader, const struct conf_node *node, void *field)
 {
@@ -25,7 +32,8 @@ url_option(struct option_reader *reader, const struct conf_node *node, void *fie
 
 	if (node->kind != CONF_SCALAR)
 		return option_problem(reader, node, "expected a URL, got %s", option_shown(reader, node));
-	return server_url_parse(node->text, field, &err) || option_problem(reader, node, "%s", err.text);
+	return server_url_parse(text_keep(reader, node), field, &err) ||
+	    option_problem(reader, node, "%s", err.text);
 }
 
 static const struct option server_options[] = {
@@ -286,7 +294,7 @@ probe_path_option(struct option_reader *reader, const struct conf_node *node, vo
 	    !uri_target_parse(node->text, &target))
 		return option_problem(reader, node, "expected a path such as /health, got %s",
 		    option_shown(reader, node));
-	*(struct span *)field = node->text;
+	*(struct span *)field = text_keep(reader, node);
 	return true;
 }
 

@@ -40,7 +40,8 @@ checked(const char *health)
 {
 	char yaml[512];
 
-	snprintf(yaml, sizeof(yaml), "  api: {servers: [\"http://127.0.0.1:%u\"], health: {path: /h?x, %s}}", server.port,
+	snprintf(yaml, sizeof(yaml), "  api: {servers: [\"http://127.0.0.1:%u\"], health: {path: /h?x, %s}}",
+	    server.port,
 	    health);
 	server.answer = say_answer;
 	return rig_upstream(&rig, yaml);

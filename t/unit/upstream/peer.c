@@ -118,7 +118,8 @@ test_half_of_all(void **state)
 static void
 test_the_last_one_stays(void **state)
 {
-	struct upstream *upstream = rig_upstream(&rig, "  api: {servers: [\"http://127.0.0.1:1\", \"http://127.0.0.1:2\"]}");
+	struct upstream *upstream = rig_upstream(&rig, "  api: {servers: [\"http://127.0.0.1:1\", "
+	    "\"http://127.0.0.1:2\"]}");
 
 	fail_times(upstream->peers[0], 100);
 	assert_int_equal(upstream->peers[0]->breaker, BREAKER_OPEN);
@@ -141,7 +142,8 @@ static void
 test_board_and_reload(void **state)
 {
 	static const char yaml[] =
-	    "  api: {servers: [\"http://127.0.0.1:1\", \"http://127.0.0.1:2\"], health: /h, eject: {failures: 2, for: 10s}}";
+	    "  api: {servers: [\"http://127.0.0.1:1\", \"http://127.0.0.1:2\"], health: /h, eject: {failures: 2, for: "
+	    "10s}}";
 	static const struct tried nobody = { .count = 0 };
 	struct upstream *upstream = rig_upstream(&rig, yaml);
 	struct rig before;
@@ -157,11 +159,13 @@ test_board_and_reload(void **state)
 	assert_int_equal(upstream->peers[0]->breaker, BREAKER_OPEN);
 	assert_int_equal(upstream_choose(upstream, &nobody, 0, &peer), CHOOSE_PEER);
 	assert_ptr_equal(peer, upstream->peers[1]);
-	board_set(rig.board, upstream->peers[1]->key, SPAN_OF("api"), upstream->peers[1]->name, BOARD_DOWN, SPAN_OF("x"), 1);
+	board_set(rig.board, upstream->peers[1]->key, SPAN_OF("api"), upstream->peers[1]->name, BOARD_DOWN,
+	    SPAN_OF("x"), 1);
 	assert_int_equal(upstream_choose(upstream, &nobody, 0, &peer), CHOOSE_NONE);
 	assert_string_equal(upstream_why_none(upstream), "every server is down or ejected");
 	assert_in_range(upstream_retry_after(upstream), 5, 10);
-	board_set(rig.board, upstream->peers[1]->key, SPAN_OF("api"), upstream->peers[1]->name, BOARD_UP, SPAN_OF("x"), 1);
+	board_set(rig.board, upstream->peers[1]->key, SPAN_OF("api"), upstream->peers[1]->name, BOARD_UP, SPAN_OF("x"),
+	    1);
 	assert_int_equal(upstream_choose(upstream, &nobody, 0, &peer), CHOOSE_PEER);
 	assert_true(peer->ramp_from_ms != 0);
 }

@@ -35,13 +35,14 @@ get(struct rig *rig, struct upstream *upstream, const char *target, unsigned sta
 	client_end(&client);
 }
 
-/* -- what a server may answer --------------------------------------------------------------------------------------- */
+/* -- what a server may answer ------------------------------------------------------------------------------------- */
 
 static void
 say_hello(struct fake_conn *conn, struct span head, struct span body)
 {
 	(void)head, (void)body;
-	fake_say(conn, "HTTP/1.1 200 OK\r\nX-One: 1\r\nConnection: keep-alive, X-Hop\r\nX-Hop: h\r\nKeep-Alive: timeout=5\r\n"
+	fake_say(conn, "HTTP/1.1 200 OK\r\nX-One: 1\r\nConnection: keep-alive, X-Hop\r\nX-Hop: h\r\nKeep-Alive: "
+	    "timeout=5\r\n"
 	    "Content-Length: 5\r\n\r\nhello");
 }
 
@@ -104,7 +105,7 @@ close_a_few_times(struct fake_conn *conn, struct span head, struct span body)
 	fake_close(conn);
 }
 
-/* -- one exchange --------------------------------------------------------------------------------------------------- */
+/* -- one exchange ------------------------------------------------------------------------------------------------- */
 
 struct fixture {
 	struct rig		rig;
@@ -138,7 +139,8 @@ static struct upstream *
 plain(struct fixture *fixture)
 {
 	return fixture->upstream = rig_upstream(&fixture->rig,
-	    yaml("  api: {servers: [\"http://127.0.0.1:%u\"], retry: {attempts: 0}, timeouts: {response: 200ms, idle: 200ms}}",
+	    yaml("  api: {servers: [\"http://127.0.0.1:%u\"], retry: {attempts: 0}, timeouts: {response: 200ms, idle: "
+	    "200ms}}",
 	    fixture->server.port));
 }
 
@@ -292,7 +294,8 @@ test_trailers_and_informational(void **state)
 	fixture->server.answer = say_target;
 	plain(fixture);
 	client_begin(&client, "GET",
-	    "/HTTP/1.1_103_Early~Link:_x~~HTTP/1.1_102_Wait~~HTTP/1.1_200_OK~Transfer-Encoding:_chunked~~2~ok~0~X-T:_end~~",
+	    "/HTTP/1.1_103_Early~Link:_x~~HTTP/1.1_102_Wait~~"
+	    "HTTP/1.1_200_OK~Transfer-Encoding:_chunked~~2~ok~0~X-T:_end~~",
 	    NULL);
 	fetch(&fixture->rig, &client, fixture->upstream);
 	assert_string_equal(client.informed.bytes, "103 102 [end]");
@@ -411,7 +414,7 @@ test_a_client_that_leaves(void **state)
 	assert_int_equal(fixture->rig.slots->workers[0].upstream_sockets, 0);
 }
 
-/* -- content -------------------------------------------------------------------------------------------------------- */
+/* -- content ------------------------------------------------------------------------------------------------------ */
 
 static void
 test_content_with_a_length(void **state)
@@ -424,7 +427,8 @@ test_content_with_a_length(void **state)
 	client_begin(&client, "POST", "/", "abcdef");
 	client.piece_max = 2;
 	fetch(&fixture->rig, &client, fixture->upstream);
-	assert_string_equal(fixture->server.last.bytes, "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 6\r\n\r\nabcdef");
+	assert_string_equal(fixture->server.last.bytes, "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: "
+	    "6\r\n\r\nabcdef");
 	assert_string_equal(client_content(&client), "abcdef");
 	client_end(&client);
 }
@@ -499,7 +503,7 @@ test_an_answer_before_the_content(void **state)
 	client_end(&client);
 }
 
-/* -- time ----------------------------------------------------------------------------------------------------------- */
+/* -- time --------------------------------------------------------------------------------------------------------- */
 
 static void
 test_no_answer_in_time(void **state)
@@ -533,7 +537,7 @@ test_content_that_stops(void **state)
 	client_end(&client);
 }
 
-/* -- trying again --------------------------------------------------------------------------------------------------- */
+/* -- trying again ------------------------------------------------------------------------------------------------- */
 
 static unsigned
 dead_port(struct rig *rig)
@@ -551,7 +555,8 @@ test_a_refused_connection(void **state)
 	struct fixture *fixture = *state;
 	struct rig *rig = &fixture->rig;
 	struct upstream *upstream = rig_upstream(rig,
-	    yaml("  api: {servers: [\"http://127.0.0.1:%u\", \"http://127.0.0.1:%u\"], eject: {failures: 0}}", dead_port(rig),
+	    yaml("  api: {servers: [\"http://127.0.0.1:%u\", \"http://127.0.0.1:%u\"], eject: {failures: 0}}",
+	    dead_port(rig),
 	    fixture->server.port));
 
 	for (int i = 0; i < 6; i++) {
@@ -572,7 +577,8 @@ test_statuses_are_tried_again(void **state)
 	struct fixture *fixture = *state;
 	struct rig *rig = &fixture->rig;
 	struct upstream *upstream = rig_upstream(rig,
-	    yaml("  api: {servers: [\"http://127.0.0.1:%u\"], retry: {attempts: 2, budget: 100%%}}", fixture->server.port));
+	    yaml("  api: {servers: [\"http://127.0.0.1:%u\"], retry: {attempts: 2, budget: 100%%}}",
+	    fixture->server.port));
 	struct fake_client client;
 
 	fixture->server.answer = say_503_a_few_times;
@@ -598,7 +604,8 @@ test_content_is_sent_again(void **state)
 	struct fixture *fixture = *state;
 	struct rig *rig = &fixture->rig;
 	struct upstream *upstream = rig_upstream(rig,
-	    yaml("  api: {servers: [\"http://127.0.0.1:%u\"], retry: {attempts: 1, budget: 100%%}}", fixture->server.port));
+	    yaml("  api: {servers: [\"http://127.0.0.1:%u\"], retry: {attempts: 1, budget: 100%%}}",
+	    fixture->server.port));
 	struct fake_client client;
 
 	for (int chunked = 0; chunked < 2; chunked++) {
@@ -621,7 +628,8 @@ test_too_much_content_is_not(void **state)
 	struct fixture *fixture = *state;
 	struct rig *rig = &fixture->rig;
 	struct upstream *upstream = rig_upstream(rig,
-	    yaml("  api: {servers: [\"http://127.0.0.1:%u\"], retry: {attempts: 1, budget: 100%%}}", fixture->server.port));
+	    yaml("  api: {servers: [\"http://127.0.0.1:%u\"], retry: {attempts: 1, budget: 100%%}}",
+	    fixture->server.port));
 	struct fake_client client;
 	char *body = memory_alloc(RELAY_REPLAY_MAX + 2);
 
@@ -680,7 +688,7 @@ test_a_kept_socket_that_died(void **state)
 	assert_int_equal(fixture->server.requests, 8);
 }
 
-/* -- the queue ------------------------------------------------------------------------------------------------------ */
+/* -- the queue ---------------------------------------------------------------------------------------------------- */
 
 static void
 test_queue(void **state)
@@ -724,7 +732,7 @@ test_queue(void **state)
 		client_end(&clients[i]);
 }
 
-/* -- ejection ------------------------------------------------------------------------------------------------------- */
+/* -- ejection ----------------------------------------------------------------------------------------------------- */
 
 static void
 test_ejected(void **state)
@@ -758,7 +766,7 @@ test_ejected(void **state)
 	assert_int_equal(fixture->server.requests, 6);
 }
 
-/* -- tunnels -------------------------------------------------------------------------------------------------------- */
+/* -- tunnels ------------------------------------------------------------------------------------------------------ */
 
 static void
 test_tunnel(void **state)

@@ -25,7 +25,7 @@
 
 #include <cmocka.h>
 
-/* -- the world ------------------------------------------------------------------------------------------------------ */
+/* -- the world ---------------------------------------------------------------------------------------------------- */
 
 struct rig_site {
 	struct conf_records	upstreams;
@@ -165,7 +165,7 @@ rig_run_for(struct rig *rig, uint64_t ms)
 	rig_run_until(rig, NULL, NULL, ms);
 }
 
-/* -- a server ------------------------------------------------------------------------------------------------------- */
+/* -- a server ----------------------------------------------------------------------------------------------------- */
 
 enum { SERVER_CONNS_MAX = 32 };
 
@@ -344,7 +344,7 @@ fake_server_open_conns(const struct fake_server *server)
 	return count;
 }
 
-/* -- a client's exchange -------------------------------------------------------------------------------------------- */
+/* -- a client's exchange ------------------------------------------------------------------------------------------ */
 
 struct fake_client {
 	struct request	 request;	/* first: the transport finds us by it */
@@ -455,7 +455,8 @@ client_finish(struct request *request, const struct fields *trailers)
 
 	client->has_trailers = trailers != NULL && trailers->count > 0;
 	if (client->has_trailers)
-		text_format(&client->informed, "[%.*s]", (int)trailers->items[0].value.len, trailers->items[0].value.at);
+		text_format(&client->informed, "[%.*s]", (int)trailers->items[0].value.len,
+		    trailers->items[0].value.at);
 	client->is_finished = true;
 	request->events = NULL;
 }
