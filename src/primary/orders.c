@@ -80,6 +80,16 @@ identity_pack(const struct site *site, struct conf_problems *problems, struct te
 	return true;
 }
 
+bool
+orders_check(const struct site *site, struct conf_problems *problems)
+{
+	struct text packed = { 0 };
+	bool	    is_good = identity_pack(site, problems, &packed);
+
+	text_fini(&packed);
+	return is_good;
+}
+
 /* The logger could only complain where nobody reads it. */
 static bool
 log_check(const struct site *site, struct conf_problems *problems)

@@ -45,6 +45,9 @@ struct orders {
  */
 bool		 orders_make(const struct site *site, struct conf_problems *problems, struct text *packed);
 
+/* Only whether its user and group exist: what `reeve check` may ask without leaving a trace. */
+bool		 orders_check(const struct site *site, struct conf_problems *problems);
+
 struct orders	*orders_unpack(struct span packed, struct err *err);
 void		 orders_free(struct orders *orders);	/* NULL is fine */
 

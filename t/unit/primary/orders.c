@@ -157,6 +157,23 @@ test_refused(void **state)
 }
 
 static void
+test_check(void **state)
+{
+	static const char	 yaml[] = "user: no-such-user\nlog: {output: /nowhere/x}\nlisten: [{address: ':1'}]\n"
+					  "routes: [{respond: x}]\n";
+	struct conf_problems	 problems;
+	struct site		*site;
+
+	conf_problems_init(&problems);
+	site = site_build(conf_load_bytes("test.yaml", span_text(yaml), &problems), NULL, &problems);
+	assert_non_null(site);
+	assert_false(orders_check(site, &problems));
+	assert_int_equal(problems.errors, 1); /* the log is not tried */
+	site_unref(site);
+	conf_problems_fini(&problems);
+}
+
+static void
 test_identity(void **state)
 {
 	struct text    packed = { 0 }, lines = { 0 };
@@ -182,6 +199,7 @@ main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_identity),
 	};
 
