@@ -2,6 +2,7 @@
 #include "command/commands.h"
 #include "command/output.h"
 #include "command/places.h"
+#include "primary/orders.h"
 #include "site/site.h"
 
 #include <stdio.h>
@@ -118,7 +119,7 @@ site_load(const char *path, struct conf_problems *problems)
 	struct conf *conf = conf_load(path, problems);
 	struct site *site = conf ? site_build(conf, NULL, problems) : NULL;
 
-	if (problems->errors == 0)
+	if (site && orders_check(site, problems) && problems->errors == 0)
 		return site;
 	site_unref(site);
 	return NULL;

@@ -1,6 +1,8 @@
 /*
  * All client connections of one worker: opened, told of new settings, drained and cut together.
  */
+#include "downstream/downstream.h"
+
 #include "downstream/conn.h"
 
 #include "base/memory.h"

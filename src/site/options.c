@@ -12,16 +12,36 @@
 
 /* -- listen --------------------------------------------------------------------------------------------------------- */
 
+/* A relative path starts at the file it stands in, like all others. */
+static bool
+unix_path_resolve(struct option_reader *reader, const struct conf_node *node, struct span *address_out)
+{
+	static const struct option row = { .key = "address", .kind = OPTION_KIND_PATH };
+	static const struct span prefix = SPAN("unix:");
+	struct conf_node path = *node;
+	struct span absolute;
+
+	*address_out = node->text;
+	if (!span_starts_with(node->text, prefix) || node->text.len == prefix.len)
+		return true;
+	path.text = span_skip(node->text, prefix.len);
+	if (!option_read_value(reader, &row, &path, &absolute))
+		return false;
+	*address_out = arena_join(reader->arena, prefix, absolute);
+	return true;
+}
+
 static bool
 endpoint_option(struct option_reader *reader, const struct conf_node *node, void *field)
 {
+	struct span address;
 	struct err err;
 
 	if (node->kind != CONF_SCALAR)
 		return option_problem(reader, node, "expected an address such as :8080 or unix:/run/site.sock");
-	if (!endpoint_parse(node->text, field, &err))
-		return option_problem(reader, node, "%s", err.text);
-	return true;
+	if (!unix_path_resolve(reader, node, &address))
+		return false;
+	return endpoint_parse(address, field, &err) || option_problem(reader, node, "%s", err.text);
 }
 
 static bool

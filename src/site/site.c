@@ -2,6 +2,8 @@
  * A site is built in the order of its parts: options, upstreams, routes. Building reports every problem it can find
  * before it gives up.
  */
+#include "site/site.h"
+
 #include "site/parts.h"
 
 #include "base/memory.h"

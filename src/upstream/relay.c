@@ -1,6 +1,8 @@
 /*
  * Which server, how often, and what is answered when nothing helps. The bytes are in relay_send.c and relay_receive.c.
  */
+#include "upstream/relay.h"
+
 #include "upstream/relay_parts.h"
 
 #include "base/hash.h"
