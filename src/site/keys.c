@@ -68,15 +68,6 @@ route_keys_check(struct option_reader *reader, const struct conf_node *node, boo
 	return ok;
 }
 
-bool
-route_keys_hold_later(const struct conf_node *node)
-{
-	for (const struct conf_node *child = node->first; child; child = child->next)
-		if (is_among(child->key, handlers_later))
-			return true;
-	return false;
-}
-
 const char *
 route_keys_handlers(void)
 {

@@ -9,9 +9,6 @@
 /* Reports unknown keys, and those of later versions, at each child. whole: `match` and handlers are keys, too. */
 bool		 route_keys_check(struct option_reader *reader, const struct conf_node *node, bool whole);
 
-/* Whether a key names a handler of a later version. */
-bool		 route_keys_hold_later(const struct conf_node *node);
-
 /* "respond, redirect, files, proxy, health" */
 const char	*route_keys_handlers(void);
 

@@ -89,7 +89,7 @@ handler_build(struct route *route, const struct handler_type *type, const struct
 
 /* Exactly one of the route's keys names a handler. */
 static bool
-handler_add(struct route *route, const struct conf_node *node, struct stage_builder *builder)
+handler_add(struct route *route, const struct conf_node *node, bool knows_keys, struct stage_builder *builder)
 {
 	const struct conf_node *chosen = NULL;
 
@@ -103,8 +103,8 @@ handler_add(struct route *route, const struct conf_node *node, struct stage_buil
 	}
 	if (chosen)
 		return handler_build(route, handler_find(chosen->key), chosen, builder);
-	if (route_keys_hold_later(node))
-		return false;	/* it has one that is refused: that is said already */
+	if (!knows_keys)
+		return false;	/* one that is misspelt or of a later version: that is said already */
 	return option_problem(builder->reader, node, "a route needs a handler: one of %s", route_keys_handlers());
 }
 
@@ -135,16 +135,16 @@ route_read(struct route *route, const struct conf_node *node, const struct conf_
     struct stage_builder *builder)
 {
 	struct option_reader *reader = builder->reader;
-	bool ok;
+	bool ok, knows_keys;
 
 	route->place = node->place;
 	if (node->kind != CONF_MAP)
 		return option_problem(reader, node, "a route is a map: match, policies, and one handler");
-	ok = route_keys_check(reader, node, true);
-	ok = match_read(route, node, reader) && ok;
+	knows_keys = route_keys_check(reader, node, true);
+	ok = match_read(route, node, reader) && knows_keys;
 	names_lend(route, builder);
 	ok = policies_add(route, node, defaults, builder) && ok;
-	return handler_add(route, node, builder) && ok;
+	return handler_add(route, node, knows_keys, builder) && ok;
 }
 
 static void
