@@ -64,6 +64,8 @@ static const struct option_group resolve_group = {
 
 /* -- choosing ------------------------------------------------------------------------------------------------------ */
 
+#define DEFAULT_HASH_KEY "{client_ip}"
+
 static const struct option_word balance_words[] = {
 	{ "round_robin",	BALANCE_ROUND_ROBIN },
 	{ "least_requests",	BALANCE_LEAST_REQUESTS },
@@ -344,7 +346,7 @@ upstream_check(struct option_reader *reader, const struct conf_node *node, void 
 	const struct upstream_options *options = record;
 	const struct conf_node *key = conf_get(node, "hash_key");
 
-	if (key != NULL && options->balance != BALANCE_HASH)
+	if (key != NULL && options->balance != BALANCE_HASH && !span_is(options->hash_key.text, DEFAULT_HASH_KEY))
 		option_warning(reader, key, "hash_key has no effect without `balance: hash`");
 	return true;
 }
@@ -358,7 +360,7 @@ static const struct option upstream_rows[] = {
 	    "`random_two`: the less busy of two picked at random; `hash`: the same key goes to the same server, and "
 	    "servers that come or go move only their own share."),
 	OPTION_CUSTOM(struct upstream_options, hash_key, .parse = hash_key_option, .type = "template",
-	    .def = "{client_ip}", .doc = "For `balance: hash`."),
+	    .def = DEFAULT_HASH_KEY, .doc = "For `balance: hash`."),
 	OPTION_GROUP(struct upstream_options, agent, .group = &agent_group, .doc = "Keep-alive sockets, per worker."),
 	OPTION_CUSTOM(struct upstream_options, protocol, .parse = protocol_option, .type = "`http/1.1`",
 	    .def = "http/1.1", .doc = "What the servers speak."),

@@ -3,11 +3,12 @@
  */
 #include "upstream/relay.h"
 
-#include "upstream/relay_parts.h"
+#include "upstream/relay.h"
 
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "upstream/relay_parts.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -38,11 +38,9 @@ declared_check(struct upstreams *upstreams, const struct upstream_options *optio
 {
 	struct option_reader *reader = upstreams->reader;
 
-	option_enter(reader, "upstreams");
 	option_enter(reader, options->name.at);
 	option_enter(reader, "servers");
 	name_check(&upstreams->check, reader, servers_node(reader, options->name.at), options);
-	option_leave(reader);
 	option_leave(reader);
 	option_leave(reader);
 }

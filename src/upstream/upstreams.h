@@ -31,9 +31,9 @@ void			 upstream_world_free(struct upstream_world *world);
 void			 upstream_world_drain(struct upstream_world *world);
 
 /*
- * Makes objects of the declared entries. world NULL: checking only; then names that do not resolve are warned of.
- * Problems go to the reader. NULL when there were any. The records and the reader's arena live longer than the
- * upstreams.
+ * Makes objects of the declared entries. The reader stands at `upstreams`. world NULL: checking only; then names that
+ * do not resolve are warned of. Problems go to the reader. NULL when there were any. The records and the reader's
+ * arena live longer than the upstreams.
  */
 struct upstreams	*upstreams_create(struct option_reader *reader, const struct conf_records *declared,
     struct upstream_world *world);

@@ -184,7 +184,9 @@ test_checking_warns_of_names(void **state)
 	conf_problems_fini(&reading.problems);
 	conf_problems_init(&reading.problems);
 	assert_true(option_read(&reading.reader, &group, conf_root(reading.conf), &declared));
+	option_enter(&reading.reader, "upstreams");
 	upstreams = upstreams_create(&reading.reader, &declared, NULL);
+	option_leave(&reading.reader);
 	text_clear(&reading.text);
 	conf_problems_format(&reading.problems, &reading.text);
 	assert_non_null(strstr(reading.text.bytes, "t.yaml:2:41: upstreams.one.servers: warning: no.invalid does not "
