@@ -102,6 +102,7 @@ for my $case (
 	['a method that is none', "${listen}routes: [{match: {method: \"G T\"}, respond: a}]\n", '2:\d+: routes\[0\]\.match\.method'],
 	['a header that is none', "${listen}routes: [{headers: {set: {\"X Y\": 1}}, respond: a}]\n", '2:\d+: routes\[0\]\.headers'],
 	['an include that is not there', "${listen}${routes}include: [none.yaml]\n", '3:\d+: include'],
+	['a user that is none', "${listen}${routes}user: no-such-user-here\n", '3:7: user'],
 	['an anchor nobody set', "${listen}routes: *nothing\n", '2:\d+'],
 ) {
 	my ($name, $text, $where) = @$case;

@@ -21,7 +21,7 @@ routes:
   - match: {path: /env}
     respond: "\${REEVE_TEST_VALUE} \${REEVE_TEST_UNSET:-by default} {env.REEVE_TEST_VALUE}"
   - match: {path: "/json/{name}"}
-    respond: {json: {hello: "you", list: [1, 2.5, true, null, "x"], deep: {a: "\\"\\\\\\n{path}"}}}
+    respond: {json: {hello: "{name}", list: [1, 2.5, true, null, "x"], deep: {a: "\\"\\\\\\n", q: "{query.q}"}}}
   - match: {path: /status}
     respond: {status: 418, body: "teapot", content_type: "text/x-tea", headers: {X-Tea: "{query.q}"}}
   - match: {path: /file}
@@ -83,10 +83,10 @@ is $response->header('x-default'), 'yes', '... with the default policies';
 is request($port, 'GET', '/template/a%20b?q=1%202&z', host => 'h.test:81', headers => ['X-One' => 'one', Cookie => 'b=1; c=2'])->body,
     "GET h.test /template/a%20b q=1%202&z /template/a%20b?q=1%202&z http 127.0.0.1 one 2 1 2 {braces}", 'templates';
 is get($port, '/env')->body, 'from the environment by default from the environment', 'variables';
-$response = get($port, '/json/you');
+$response = get($port, '/json/you%22%5C?q=%22%2c%22x%22:1%0A');
 is $response->header('content-type'), 'application/json', 'json';
-is_deeply $response->json, { hello => 'you', list => [1, 2.5, JSON::PP::true(), undef, 'x'], deep => { a => "\"\\\n{path}" } },
-    '... as it stands in the configuration' or diag $response->body;
+is_deeply $response->json, { hello => 'you"\\', list => [1, 2.5, JSON::PP::true(), undef, 'x'],
+    deep => { a => "\"\\\n", q => "\",\"x\":1\n" } }, '... whatever a client puts in stays inside its string' or diag $response->body;
 $response = get($port, '/status?q=tea');
 is $response->status, 418, 'status';
 is $response->body, 'teapot', '... body';

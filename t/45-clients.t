@@ -82,13 +82,13 @@ function call(path, method, body) {
 	});
 }
 async function main() {
-	let good = 0;
+	const good = { GET: 0, POST: 0 };
 	for (let round = 0; round < 10; round++) {
 		const calls = [];
 		for (let i = 0; i < 50; i++)
 			calls.push(call('/node/a?' + i, i % 2 ? 'POST' : 'GET', i % 2 ? 'x'.repeat(i * 100) : undefined)
 				.then(r => { const told = JSON.parse(r.text);
-					if (r.status === 200 && told.url === '/a?' + i && told.size === (i % 2 ? i * 100 : 0)) good++; }));
+					if (r.status === 200 && told.url === '/a?' + i && told.size === (i % 2 ? i * 100 : 0)) good[i % 2 ? 'POST' : 'GET']++; }));
 		await Promise.all(calls);
 		await new Promise(resolve => setTimeout(resolve, 95 + round));	// just when the upstream's sockets end
 	}
@@ -111,7 +111,9 @@ JS
 	my $pid = open my $node, '-|', 'node', "$root/server.js", $node_port or die;
 	like scalar(<$node>), qr/ready/, 'node: a server behind';
 	my $told = json(run('node', "$root/client.js", $url));
-	is $told->{good}, 500, 'node: five hundred requests, also when sockets end' or diag explain $told;
+	# A POST that meets a closing socket cannot be sent again: nobody knows what became of it.
+	is $told->{good}{GET}, 250, 'node: every GET is answered, also when the upstream\'s sockets end' or diag explain $told;
+	cmp_ok $told->{good}{POST} // 0, '>=', 240, '... and nearly every POST' or diag explain $told;
 	cmp_ok $told->{sockets} // 99, '<=', 8, '... over the sockets of its agent';
 	is $told->{echoed}, 'ping', '... an upgrade';
 	is $told->{status}, 200, '... fetch';
