@@ -10,7 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 
-enum { PIECES_MAX = 60, TRAILERS_BYTES_MAX = 16 * 1024 };
+enum { PIECES_MAX = 60, JOINED_MAX = 2048, TRAILERS_BYTES_MAX = 16 * 1024 };
 
 static const struct h1_limits head_limits = { .header_size = RELAY_HEAD_MAX, .header_count = RELAY_FIELDS_MAX };
 
@@ -122,11 +122,31 @@ struct pieces {
 	unsigned	count;
 };
 
+/*
+ * Small chunks move up to the piece before them, over the framing between: the buffer is ours, and a system call takes
+ * only so many pieces.
+ */
+static bool
+piece_join(struct pieces *pieces, struct span piece)
+{
+	struct iovec *last;
+
+	if (pieces->count == 0 || piece.len > JOINED_MAX)
+		return false;
+	last = &pieces->items[pieces->count - 1];
+	memmove((char *)last->iov_base + last->iov_len, piece.at, piece.len);
+	last->iov_len += piece.len;
+	return true;
+}
+
 static void
 pieces_add(struct pieces *pieces, struct span piece)
 {
-	struct iovec *item = &pieces->items[pieces->count++];
+	struct iovec *item;
 
+	if (piece_join(pieces, piece))
+		return;
+	item = &pieces->items[pieces->count++];
 	memcpy(&item->iov_base, &piece.at, sizeof(item->iov_base));	/* iovec has no const; sockets only read */
 	item->iov_len = piece.len;
 }

@@ -1,6 +1,8 @@
 /* rooms: base loop conf http net codec request store upstream */
 #include "rig.h"
 
+#include "codec/h1_chunked.h"
+
 enum { SOON_MS = 3000 };
 
 static char yaml_text[2048];
@@ -321,7 +323,6 @@ test_informational_without_end(void **state)
 	client_end(&client);
 }
 
-/* Byte by byte, over many reads. */
 static struct fake_conn *slow_conn;
 
 static void
@@ -338,6 +339,43 @@ has_slow_conn(void *owner)
 	return slow_conn != NULL;
 }
 
+/* More small chunks than a system call takes pieces, and a large one among them. */
+static void
+test_small_chunks_leave_together(void **state)
+{
+	struct fixture *fixture = *state;
+	struct text answer = { 0 }, content = { 0 };
+	struct fake_client client;
+
+	text_add_text(&answer, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+	for (unsigned i = 0; i < 500; i++) {
+		size_t size = i == 100 ? 5000 : 1 + i % 7;
+		char head[H1_CHUNK_HEAD_MAX];
+
+		text_add(&answer, span_make(head, h1_chunk_head_write(head, size)));
+		for (size_t at = 0; at < size; at++) {
+			text_add_byte(&answer, (char)('a' + (i + at) % 26));
+			text_add_byte(&content, (char)('a' + (i + at) % 26));
+		}
+		text_add_text(&answer, "\r\n");
+	}
+	text_add_text(&answer, "0\r\n\r\n");
+	slow_conn = NULL;
+	fixture->server.answer = take_and_wait;
+	plain(fixture);
+	client_begin(&client, "GET", "/", NULL);
+	client_send(&client, fixture->upstream);
+	assert_true(rig_run_until(&fixture->rig, has_slow_conn, NULL, SOON_MS));
+	fake_say(slow_conn, answer.bytes);
+	assert_true(rig_run_until(&fixture->rig, client_is_over, &client, SOON_MS));
+	assert_string_equal(client_content(&client), content.bytes);
+	assert_true(client.writes <= 2);
+	text_fini(&answer);
+	text_fini(&content);
+	client_end(&client);
+}
+
+/* Byte by byte, over many reads. */
 static void
 test_byte_by_byte(void **state)
 {
@@ -833,6 +871,7 @@ main(void)
 		TEST(test_answers),
 		TEST(test_trailers_and_informational),
 		TEST(test_informational_without_end),
+		TEST(test_small_chunks_leave_together),
 		TEST(test_byte_by_byte),
 		TEST(test_a_slow_client_stops_the_server),
 		TEST(test_a_client_that_leaves),
