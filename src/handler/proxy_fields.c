@@ -184,16 +184,26 @@ proxy_hops(const struct request *request)
 	return hops;
 }
 
+/* A peer on a unix socket has no address to tell. */
+static void
+tell_address(struct request *request, struct fields *to)
+{
+	struct span ip = request->client->ip;
+	bool keeps = request->client->is_trusted, has_address = byte_is(ip.at[0], BYTE_HEX) || ip.at[0] == ':';
+
+	if (has_address)
+		fields_add(to, FIELD_X_FORWARDED_FOR, appended(request, FIELD_X_FORWARDED_FOR, keeps, ip));
+	else if (keeps && fields_have(&request->fields, FIELD_X_FORWARDED_FOR))
+		fields_add(to, FIELD_X_FORWARDED_FOR,
+		    fields_joined(&request->fields, FIELD_X_FORWARDED_FOR, request->arena));
+}
+
 static void
 tell(struct request *request, struct fields *to)
 {
-	const struct client *client = request->client;
-	bool keeps = client->is_trusted;
+	bool keeps = request->client->is_trusted;
 
-	if (byte_is(client->ip.at[0], BYTE_HEX) || client->ip.at[0] == ':')
-		fields_add(to, FIELD_X_FORWARDED_FOR, appended(request, FIELD_X_FORWARDED_FOR, keeps, client->ip));
-	else if (keeps && fields_have(&request->fields, FIELD_X_FORWARDED_FOR))
-		fields_add(to, FIELD_X_FORWARDED_FOR, fields_joined(&request->fields, FIELD_X_FORWARDED_FOR, request->arena));
+	tell_address(request, to);
 	fields_add(to, FIELD_X_FORWARDED_PROTO, request->scheme);
 	if (request->forwarded_host.len > 0)
 		fields_add(to, FIELD_X_FORWARDED_HOST, request->forwarded_host);

@@ -430,7 +430,8 @@ wait_for(struct wait *wait, struct resolver *resolver, struct span host, uint16_
 }
 
 bool
-resolver_now(struct span host, uint16_t port, struct address *addresses, size_t room, size_t *count_out, struct err *err)
+resolver_now(struct span host, uint16_t port, struct address *addresses, size_t room, size_t *count_out,
+    struct err *err)
 {
 	struct wait wait = { .addresses = addresses, .room = room, .why = "no name server answered in time" };
 	struct resolver *resolver;

@@ -34,7 +34,7 @@ uint64_t	 board_version(const struct board *board);
  */
 void		 board_set(struct board *board, uint64_t key, struct span upstream, struct span server,
     enum board_state state, struct span reason, uint64_t generation);
-bool		 board_mark(struct board *board, uint64_t key, uint64_t generation);	/* false: there is no such row */
+bool		 board_mark(struct board *board, uint64_t key, uint64_t generation);	/* false: no such row */
 void		 board_sweep(struct board *board, uint64_t generation);
 
 /*
