@@ -145,7 +145,7 @@ address_parse_host(struct span host, uint16_t port, struct address *address_out)
 	return address_is_set(address_out);
 }
 
-/* -- networks ------------------------------------------------------------------------------------------------------- */
+/* -- networks ------------------------------------------------------------------------------------------------------ */
 
 static const uint8_t *
 address_bytes(const struct address *address)

@@ -24,7 +24,7 @@ struct address {
 enum { ADDRESS_TEXT_MAX = 64 };
 
 bool		address_is_set(const struct address *address);		/* family is not AF_UNSPEC */
-void		address_from_sockaddr(struct address *address, const struct sockaddr *from);	/* v4-mapped becomes v4 */
+void		address_from_sockaddr(struct address *address, const struct sockaddr *from);	/* v4-mapped: v4 */
 uint16_t	address_port(const struct address *address);		/* host order; 0 for unix */
 bool		address_equal(const struct address *a, const struct address *b);	/* with the port */
 bool		address_equal_host(const struct address *a, const struct address *b);	/* without */
@@ -37,7 +37,7 @@ size_t		address_format(const struct address *address, char to[ADDRESS_TEXT_MAX])
 /* A numeric host; the port is given apart. Accepts "::1" and "[::1]"; v4-mapped becomes v4. False leaves it unset. */
 bool		address_parse_host(struct span host, uint16_t port, struct address *address_out);
 
-/* -- networks ------------------------------------------------------------------------------------------------------- */
+/* -- networks ------------------------------------------------------------------------------------------------------ */
 
 struct network {
 	uint8_t		family;		/* AF_INET, AF_INET6, AF_UNIX ("unix": peers on unix sockets) */

@@ -37,7 +37,7 @@ conn_move(struct conn *conn, enum conn_state state)
 	conn->state = (uint8_t)state;
 }
 
-/* -- readiness and time --------------------------------------------------------------------------------------------- */
+/* -- readiness and time -------------------------------------------------------------------------------------------- */
 
 /* While content stands between us and what is pipelined, and nobody wants it, the client waits. */
 static bool
@@ -139,7 +139,7 @@ conn_ready(void *owner, unsigned ready)
 		conn_readable(conn);
 }
 
-/* -- begin and end -------------------------------------------------------------------------------------------------- */
+/* -- begin and end ------------------------------------------------------------------------------------------------- */
 
 void
 conn_name_client(struct conn *conn)

@@ -74,7 +74,7 @@ struct exchange {
 	bool			 body_done;	/* all content has come and been given */
 	bool			 wants_body;
 	bool			 end_told;	/* of a request without content: on_body has said `last` */
-	bool			 desynced;	/* where the request ends is not known, or too late: no more of it is read */
+	bool			 desynced;	/* no more of the request is read: it came wrong, or too late */
 	bool			 continue_sent;	/* or not needed any more */
 	bool			 close_after;
 	bool			 chunked_out;
@@ -124,7 +124,7 @@ void	conn_close(struct conn *conn);			/* at once; an exchange on it is cut off *
 void	conn_name_client(struct conn *conn);		/* conn->client from conn->peer */
 void	conn_trust(struct conn *conn);			/* whether the peer is a trusted proxy now */
 bool	conn_is_over_client_limit(struct conn *conn);	/* counts it, once its address is known */
-void	conn_linger(struct conn *conn);			/* ends our side; the peer's is read and forgotten for a while */
+void	conn_linger(struct conn *conn);			/* ends our side; the peer's is read and forgotten */
 void	conn_drain(struct conn *conn);
 void	conn_update(struct conn *conn);			/* asks the loop for the readiness that matters now */
 void	conn_arm(struct conn *conn);			/* the timeout of the state we are in */
@@ -167,7 +167,7 @@ bool	head_complete(struct request *request, const struct uri_target *uri, struct
 struct per_client;
 struct per_client	*per_client_create(void);
 void			 per_client_free(struct per_client *table);
-unsigned		 per_client_add(struct per_client *table, const struct address *address);	/* the new count */
+unsigned		 per_client_add(struct per_client *table, const struct address *address);	/* new count */
 void			 per_client_remove(struct per_client *table, const struct address *address);
 
 #endif

@@ -20,7 +20,7 @@ enum {
 	TARGET_AT_MAX = 48,	/* bytes before a target: empty lines, the longest method, a space */
 };
 
-/* -- held input ----------------------------------------------------------------------------------------------------- */
+/* -- held input ---------------------------------------------------------------------------------------------------- */
 
 /* Doubling from small: one who sends byte by byte neither costs a copy a byte nor holds more than he sent twice. */
 static void
@@ -66,7 +66,7 @@ held_keep(struct conn *conn, struct span rest)
 	}
 }
 
-/* -- a head --------------------------------------------------------------------------------------------------------- */
+/* -- a head -------------------------------------------------------------------------------------------------------- */
 
 static struct span
 span_move(struct span from, ptrdiff_t distance)
@@ -182,7 +182,7 @@ request_begin(struct conn *conn, struct span *rest_io)
 	return true;
 }
 
-/* -- content -------------------------------------------------------------------------------------------------------- */
+/* -- content ------------------------------------------------------------------------------------------------------- */
 
 static void
 content_give(struct exchange *exchange, struct span piece, bool last)
@@ -237,7 +237,8 @@ content_feed(struct exchange *exchange, struct span *rest_io)
 		return;
 	}
 	if (!exchange->tunnel) {
-		piece = span_first(*rest_io, exchange->body_left < rest_io->len ? (size_t)exchange->body_left : rest_io->len);
+		piece = span_first(*rest_io, exchange->body_left < rest_io->len ? (size_t)exchange->body_left :
+		    rest_io->len);
 		exchange->body_left -= piece.len;
 	}
 	*rest_io = span_skip(*rest_io, piece.len);
@@ -270,7 +271,7 @@ input_over(struct conn *conn)
 	}
 }
 
-/* -- one round after another ---------------------------------------------------------------------------------------- */
+/* -- one round after another --------------------------------------------------------------------------------------- */
 
 /* The PROXY header, once. False: wait for more, or closed. */
 static bool
@@ -391,7 +392,7 @@ conn_go_on(struct conn *conn)
 	conn_update(conn);
 }
 
-/* -- reading -------------------------------------------------------------------------------------------------------- */
+/* -- reading ------------------------------------------------------------------------------------------------------- */
 
 /* A client may end its side after its last request and still wait for the answers (RFC 9112 §9.6). */
 static void

@@ -30,7 +30,7 @@ end_each_conn(struct downstream *downstream, void (*end)(struct conn *conn))
 		end(LIST_OWNER(node, struct conn, node));
 }
 
-/* -- how many ------------------------------------------------------------------------------------------------------- */
+/* -- how many ------------------------------------------------------------------------------------------------------ */
 
 /* There is room again only below 95 %, so that accepting does not flap. */
 static void
@@ -74,7 +74,7 @@ downstream_remove(struct downstream *downstream, struct conn *conn)
 	tell_empty(downstream);
 }
 
-/* -- for the worker ------------------------------------------------------------------------------------------------- */
+/* -- for the worker ------------------------------------------------------------------------------------------------ */
 
 struct downstream *
 downstream_create(struct loop *loop, const struct downstream_events *events, void *owner, struct slot *slot)

@@ -5,8 +5,8 @@
  * the site in use and are replaced at COMMIT; a connection takes the newest whenever a request begins, so a reload
  * touches none.
  *
- * Draining: idle connections get `idle` ms for one more request, which is answered with `Connection: close`; requests in
- * flight finish; downstream_cut() ends what is left. on_empty tells when the last is gone.
+ * Draining: idle connections get `idle` ms for one more request, which is answered with `Connection: close`; requests
+ * in flight finish; downstream_cut() ends what is left. on_empty tells when the last is gone.
  */
 #ifndef REEVE_DOWNSTREAM_DOWNSTREAM_H
 #define REEVE_DOWNSTREAM_DOWNSTREAM_H
@@ -37,20 +37,21 @@ struct downstream_events {
 	/* The head is complete: route it. */
 	void	(*on_request)(void *owner, struct request *request);
 
-	/* The head was refused (RFC 9112 violations, limits): answer `status`. Whatever was read of it may be missing. */
+	/* The head was refused (RFC 9112, limits): answer `status`, at once. What was read of it may be missing. */
 	void	(*on_refused)(void *owner, struct request *request, unsigned status, const char *why);
 
 	/* limits.connections is reached, or there is room again. */
 	void	(*on_full)(void *owner, bool full);
 
-	/* After downstream_drain(): nobody is left. */
+	/* After downstream_drain(), once: nobody is left. */
 	void	(*on_empty)(void *owner);
 };
 
 struct downstream	*downstream_create(struct loop *loop, const struct downstream_events *events, void *owner,
     struct slot *slot);
-void			 downstream_free(struct downstream *downstream);	/* cuts what is left */
-void			 downstream_configure(struct downstream *downstream, const struct downstream_settings *settings);
+void			 downstream_free(struct downstream *downstream);	/* cuts what is left; in no callback */
+void			 downstream_configure(struct downstream *downstream,
+    const struct downstream_settings *settings);
 
 /* Takes the descriptor. */
 void			 downstream_accept(struct downstream *downstream, int fd, const struct address *peer,

@@ -136,7 +136,7 @@ exchange_complete(struct exchange *exchange)
 	if (out_is_empty(&exchange->out) && (exchange->body_done || exchange->close_after))
 		exchange_end(exchange);
 	else
-		conn_go_on(exchange->conn);	/* past the rest of the content: who sends it may not read before he has */
+		conn_go_on(exchange->conn);	/* past the rest of the content: its sender may read only then */
 }
 
 bool

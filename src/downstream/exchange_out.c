@@ -31,7 +31,7 @@ piece_of(struct span bytes)
 	return piece;
 }
 
-/* -- bytes ---------------------------------------------------------------------------------------------------------- */
+/* -- bytes --------------------------------------------------------------------------------------------------------- */
 
 static void
 wait_for_room(struct exchange *exchange)
@@ -93,7 +93,7 @@ has_room(struct exchange *exchange)
 	return room;
 }
 
-/* -- the head ------------------------------------------------------------------------------------------------------- */
+/* -- the head ------------------------------------------------------------------------------------------------------ */
 
 /* Whether what the client still sends would have to be read before the next request; if it is too much, we close. */
 static bool
@@ -210,8 +210,8 @@ h1_start(struct request *request)
 	char extra[EXTRA_MAX];
 
 	framing_decide(exchange);
-	exchange->head = head_lay(exchange, status_line_of(exchange, request->response.status), &request->response.fields,
-	    extra_lines(exchange, extra));
+	exchange->head = head_lay(exchange, status_line_of(exchange, request->response.status),
+	    &request->response.fields, extra_lines(exchange, extra));
 }
 
 static void
@@ -241,12 +241,12 @@ exchange_send_continue(struct exchange *exchange)
 	bytes_send(exchange, &piece, 1, false);
 }
 
-/* -- content -------------------------------------------------------------------------------------------------------- */
+/* -- content ------------------------------------------------------------------------------------------------------- */
 
 /* The head if it still waits, the chunk's frame, the pieces: one list for one system call. Returns the count. */
 static unsigned
-frame(struct exchange *exchange, const struct iovec *pieces, unsigned count, bool last, char chunk_head[H1_CHUNK_HEAD_MAX],
-    struct iovec to[PIECES_MAX + 4])
+frame(struct exchange *exchange, const struct iovec *pieces, unsigned count, bool last,
+    char chunk_head[H1_CHUNK_HEAD_MAX], struct iovec to[PIECES_MAX + 4])
 {
 	size_t length = pieces_length(pieces, count);
 	unsigned n = 0;
@@ -348,7 +348,7 @@ h1_flush(struct request *request)
 	bytes_send(exchange, list, frame(exchange, NULL, 0, false, chunk_head, list), false);
 }
 
-/* -- the end -------------------------------------------------------------------------------------------------------- */
+/* -- the end ------------------------------------------------------------------------------------------------------- */
 
 /* The handler has given all. */
 static void
@@ -424,7 +424,7 @@ h1_abort(struct request *request)
 	exchange_end(exchange);
 }
 
-/* -- the other direction's hooks ------------------------------------------------------------------------------------ */
+/* -- the other direction's hooks ----------------------------------------------------------------------------------- */
 
 /* Of content that there is none of. */
 static void

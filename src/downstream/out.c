@@ -1,5 +1,6 @@
 /*
- * Bytes first, then the file. The first bytes leave with MSG_MORE when a file follows, so head and content share packets.
+ * Bytes first, then the file. The first bytes leave with MSG_MORE when a file follows, so head and content share
+ * packets.
  */
 #include "downstream/out.h"
 
@@ -38,11 +39,11 @@ out_add(struct out *out, const struct iovec *pieces, unsigned count, size_t skip
 {
 	assert(out->file_left == 0);
 	for (unsigned i = 0; i < count; i++) {
-		size_t over = skip < pieces[i].iov_len ? skip : pieces[i].iov_len;
+		struct span piece = span_make(pieces[i].iov_base, pieces[i].iov_len), rest = span_skip(piece, skip);
 
-		if (over < pieces[i].iov_len)
-			text_add(&out->bytes, span_make((const char *)pieces[i].iov_base + over, pieces[i].iov_len - over));
-		skip -= over;
+		if (rest.len > 0)
+			text_add(&out->bytes, rest);
+		skip -= piece.len - rest.len;
 	}
 }
 

@@ -17,9 +17,10 @@ static const struct span v1_start = SPAN("PROXY ");
 static bool
 v1_address_parse(struct span family, struct span from, uint16_t port, struct address *address_out)
 {
-	bool has_colon = span_find(from, ':') < from.len, has_bracket = span_find(from, '[') < from.len;
+	const char *own_family = span_find(from, ':') < from.len ? "TCP6" : "TCP4";
 
-	return span_is(family, has_colon ? "TCP6" : "TCP4") && !has_bracket && address_parse_host(from, port, address_out);
+	return span_is(family, own_family) && span_find(from, '[') == from.len &&
+	    address_parse_host(from, port, address_out);
 }
 
 /* "TCP4 1.2.3.4 5.6.7.8 1234 80"; "UNKNOWN …" leaves the source unset. */

@@ -39,8 +39,8 @@ enum { REQUEST_FIELDS_ROOM = 24, RESPONSE_FIELDS_ROOM = 16, REQUEST_CAPTURES_MAX
 /* What the handler of a request hears. Any may be NULL (not interested) but on_gone. */
 struct request_events {
 	/*
-	 * A piece of content (borrowed: valid during the call), `last` with or after the final one (then it may be empty).
-	 * It comes only while want_body is on.
+	 * A piece of content (borrowed: valid during the call), `last` with or after the final one (then it may be
+	 * empty). It comes only while want_body is on.
 	 */
 	void	(*on_body)(struct request *request, struct span piece, bool last);
 
@@ -65,7 +65,7 @@ struct request_guide {
 
 struct response {
 	unsigned	 status;
-	struct fields	 fields;	/* without framing (Content-Length, Transfer-Encoding, Connection, Date): the transport's */
+	struct fields	 fields;	/* but Content-Length, Transfer-Encoding, Connection, Date: the transport's */
 	bool		 has_length;	/* content_length is known before the first byte */
 	bool		 keep_date;	/* fields hold a Date (of an upstream) already */
 	bool		 no_content;	/* HEAD, 204, 304: content is counted but not sent */
@@ -100,11 +100,11 @@ struct request {
 	/* Limits that policies may set before the content is asked for. */
 	uint64_t		 body_max;	/* bytes; 413 when more comes; UINT64_MAX: none */
 	uint64_t		 body_timeout_ms;	/* between two reads; 0: the listener's limit */
-	struct held_content	*held;		/* what the `body` policy reads before the handler begins; NULL: nothing */
+	struct held_content	*held;		/* what the `body` policy reads before the handler; NULL: nothing */
 
 	/* Who asked: the peer, or whom a trusted proxy names. Text in the arena or the client. */
 	struct span		 client_ip;
-	struct address		 client_address;	/* the same, for networks; unset (AF_UNSPEC) when that is no address */
+	struct address		 client_address;	/* the same, for networks */
 	struct span		 scheme;	/* "http" or "https" as the client saw it */
 	struct span		 forwarded_host;	/* as a trusted proxy told, else authority */
 	struct span		 request_id;	/* "" until the policy has made one */
@@ -113,7 +113,7 @@ struct request {
 	const void		*site;		/* ref, let go in on_end */
 	const void		*route;		/* borrowed from the site; NULL: none matched */
 	unsigned		 stage;		/* the next policy to ask */
-	struct span		 captures[REQUEST_CAPTURES_MAX];	/* {name} of the path, in the pattern's order, decoded */
+	struct span		 captures[REQUEST_CAPTURES_MAX];	/* {name} of the path, decoded */
 	const void		*handler;	/* the handler's own configuration */
 	void			*work;		/* the handler's own state, arena */
 
@@ -128,7 +128,7 @@ struct request {
 	struct span		 upstream;	/* "127.0.0.1:3000", of the last try */
 	uint64_t		 upstream_ms;	/* from the try's start to its response's head */
 	unsigned		 retries;
-	const char		*why;		/* for errors: what went wrong, a constant or arena; never sent to the client */
+	const char		*why;		/* what went wrong, a constant or arena; never sent to the client */
 
 	struct field		 fields_room[REQUEST_FIELDS_ROOM];
 	struct field		 response_room[RESPONSE_FIELDS_ROOM];

@@ -1,6 +1,6 @@
 /*
- * The response's order of events, asserted in one place: head, content, end. The head passes the guide (policies) before
- * the transport sees it.
+ * The response's order of events, asserted in one place: head, content, end. The head passes the guide (policies)
+ * before the transport sees it.
  */
 #include "request/response.h"
 

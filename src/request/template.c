@@ -63,7 +63,7 @@ const char *const template_placeholder_names[] = {
 	"cookie.NAME", "query.NAME", "env.NAME", NULL
 };
 
-/* -- parsing -------------------------------------------------------------------------------------------------------- */
+/* -- parsing ------------------------------------------------------------------------------------------------------- */
 
 static const struct placeholder *
 placeholder_find(struct span name)
@@ -229,7 +229,7 @@ template_is_empty(const struct template *template)
 	return template->parts == NULL && template->text.len == 0;
 }
 
-/* -- filling -------------------------------------------------------------------------------------------------------- */
+/* -- filling ------------------------------------------------------------------------------------------------------- */
 
 static struct span
 cookie_value(const struct fields *fields, struct span name)

@@ -16,7 +16,7 @@ struct template {
 	struct span		 text;		/* as configured */
 	struct template_part	*parts;		/* arena; NULL: the text as it is */
 	size_t			 count;
-	bool			 is_json;	/* what is filled in stands in JSON strings: it is escaped (RFC 8259 §7) */
+	bool			 is_json;	/* what is filled in stands in JSON strings: escaped, RFC 8259 §7 */
 };
 
 /* Where {env.NAME} looks; NULL value: an error. */
@@ -34,7 +34,8 @@ bool		template_parse(struct span from, const struct template_names *names, struc
     struct template *template_out, struct err *err);
 
 bool		template_is_empty(const struct template *template);
-struct span	template_fill(const struct template *template, struct request *request);	/* in the request's arena */
+/* In the request's arena. */
+struct span	template_fill(const struct template *template, struct request *request);
 
 /* The names that a template may hold, for suggestions and the reference: "client_ip", …; NULL ends. */
 extern const char *const template_placeholder_names[];

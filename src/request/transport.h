@@ -1,8 +1,8 @@
 /*
  * transport: what a protocol lends to a request, so that nothing above knows how its bytes travel.
  *
- * A protocol (downstream/h1; later h2) embeds struct request in its exchange and sets request->transport. Handlers never
- * call these directly but through response.h and body.h, which check the order:
+ * A protocol (downstream/; later h2) embeds struct request in its exchange and sets request->transport. Handlers never
+ * call these directly but through response.h and request_want_body(), which check the order:
  *
  *      start ──▶ write / send_file … ──▶ finish          upgrade ──▶ write … (bytes as they are, both ways)
  *        └──────────────┴── abort at any moment
@@ -24,10 +24,13 @@ struct request;
 struct transport {
 	const char *name;	/* "HTTP/1.1": what the log calls the protocol */
 
-	/* Lets pieces of the request's content come to on_body (from inside this call, too), or stops them. */
+	/*
+	 * Lets pieces of the request's content come to on_body, or stops them. Only the `last` of a request that has
+	 * none comes from inside this call; the request is never gone when it returns, unless that `last` ended it.
+	 */
 	void	(*want_body)(struct request *request, bool want);
 
-	/* 100 Continue, 103 Early Hints …: sent at once, before start. */
+	/* 100 Continue, 103 Early Hints …: sent at once, before start; or dropped: they are too many, nobody reads. */
 	void	(*inform)(struct request *request, unsigned status, const struct fields *fields);
 
 	/* The final head, from request->response. Leaves with the first content, with flush, or with finish. */
@@ -36,7 +39,7 @@ struct transport {
 	/* Pieces are used up or copied before it returns. */
 	bool	(*write)(struct request *request, const struct iovec *pieces, unsigned count);
 
-	/* fd stays the caller's and open until on_drained or the request's end. False: on_drained tells when all is sent. */
+	/* fd stays the caller's, open until on_drained or the request's end. False: on_drained tells of its end. */
 	bool	(*send_file)(struct request *request, int fd, uint64_t offset, uint64_t length);
 
 	/* Whatever waits to be sent along with more goes now. */
@@ -45,13 +48,16 @@ struct transport {
 	/* No more content. The request may be gone when it returns. trailers may be NULL. */
 	void	(*finish)(struct request *request, const struct fields *trailers);
 
-	/* As finish() after the one write(): the whole content in one system call with the head where that is possible. */
+	/* As finish() after the one write(): the whole content in one system call with the head where possible. */
 	void	(*finish_with)(struct request *request, const struct iovec *pieces, unsigned count);
 
 	/* Cuts the exchange off so that the client sees it as incomplete. The request may be gone when it returns. */
 	void	(*abort)(struct request *request);
 
-	/* 101: from now on content is the bytes of a tunnel. start() has been called with status 101 before. */
+	/*
+	 * 101: from now on content is the bytes of a tunnel. start() has been called with status 101 before, and all
+	 * content of the request has come.
+	 */
 	void	(*upgrade)(struct request *request);
 };
 

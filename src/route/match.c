@@ -18,8 +18,8 @@ static const struct option match_options[] = {
 	OPTION_TEXTS(struct match, host,
 	    .doc = "`api.example.com`, `*.example.com` (any labels before), or a list; no port; case does not matter."),
 	OPTION_TEXTS(struct match, path,
-	    .doc = "`/exact`; a final `*` stands for any rest; `/users/{id}` captures one segment; or a list. Matched on the "
-	    "normalised path."),
+	    .doc = "`/exact`; a final `*` stands for any rest; `/users/{id}` captures one segment; or a list. Matched "
+	    "on the normalised path."),
 	OPTION_TEXTS(struct match, method, .doc = "`GET` or a list; GET also fits HEAD."),
 	OPTION_PAIRS(struct match, header, .doc = "Map of field name to value; `*`: present."),
 	OPTION_PAIRS(struct match, query, .doc = "Map of query name to value; `*`: present."),
@@ -38,7 +38,7 @@ const struct option_group match_group = {
 	.doc = "What a request must be like. Every key given must fit; of a list, one entry.",
 };
 
-/* -- building ------------------------------------------------------------------------------------------------------- */
+/* -- building ------------------------------------------------------------------------------------------------------ */
 
 /* Of one entry of a key that takes a text or a list. Always false. */
 static bool
@@ -72,7 +72,8 @@ paths_build(struct option_reader *reader, const struct conf_node *node, struct m
 	match->captures.items = arena_alloc(reader->arena, REQUEST_CAPTURES_MAX * sizeof(struct span));
 	match->patterns = arena_zalloc(reader->arena, (match->path.count + 1) * sizeof(struct path_pattern));
 	for (size_t i = 0; i < match->path.count; i++) {
-		if (!path_pattern_parse(match->path.items[i], &match->captures, reader->arena, &match->patterns[i], &err))
+		if (!path_pattern_parse(match->path.items[i], &match->captures, reader->arena, &match->patterns[i],
+		    &err))
 			ok = entry_problem(reader, node, "path", i, err.text);
 	}
 	return ok;
@@ -98,7 +99,7 @@ hosts_check(struct option_reader *reader, const struct conf_node *node, struct m
 		for (size_t j = 0; j < host.len; j++)
 			lower[j] = byte_lower(lower[j]);
 		if (host.len > 1 && lower[host.len - 1] == '.')
-			lower[--host.len] = '\0';	/* the root label, written out: host_fits() leaves it out, too */
+			lower[--host.len] = '\0';	/* the root label: host_fits() leaves it out, too */
 		match->host.items[i] = span_make(lower, host.len);
 	}
 	return ok;
@@ -177,7 +178,7 @@ match_check(struct option_reader *reader, const struct conf_node *node, void *re
 	return headers_build(reader, node, match) && ok;
 }
 
-/* -- the tests ------------------------------------------------------------------------------------------------------ */
+/* -- the tests ----------------------------------------------------------------------------------------------------- */
 
 static bool
 method_fits(const struct match *match, const struct request *request)
@@ -313,7 +314,7 @@ match_fits(const struct match *match, struct request *request)
 	return true;
 }
 
-/* -- for people ----------------------------------------------------------------------------------------------------- */
+/* -- for people ---------------------------------------------------------------------------------------------------- */
 
 static void
 texts_join(const struct conf_texts *texts, struct text *to)
@@ -360,7 +361,7 @@ match_why_not(const struct match *match, struct request *request, struct text *t
 	return true;
 }
 
-/* -- covering ------------------------------------------------------------------------------------------------------- */
+/* -- covering ------------------------------------------------------------------------------------------------------ */
 
 static bool
 hosts_cover(const struct match *earlier, const struct match *later)

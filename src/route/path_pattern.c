@@ -15,7 +15,7 @@ struct path_token {
 
 enum { TOKENS_MAX = 64 };
 
-/* -- parsing -------------------------------------------------------------------------------------------------------- */
+/* -- parsing ------------------------------------------------------------------------------------------------------- */
 
 static bool
 name_is_valid(struct span name)
@@ -43,8 +43,8 @@ capture_add(struct capture_names *names, struct span name, struct arena *arena, 
 
 /* "{id}" must be a whole segment: after a slash, and before one or the end. */
 static bool
-capture_parse(struct span from, size_t at, struct capture_names *names, struct arena *arena, struct path_token *token_out,
-    size_t *end_out, struct err *err)
+capture_parse(struct span from, size_t at, struct capture_names *names, struct arena *arena,
+    struct path_token *token_out, size_t *end_out, struct err *err)
 {
 	size_t end = span_find(span_skip(from, at), '}') + at;
 	struct span name;
@@ -131,7 +131,7 @@ path_pattern_parse(struct span from, struct capture_names *names, struct arena *
 	return true;
 }
 
-/* -- matching ------------------------------------------------------------------------------------------------------- */
+/* -- matching ------------------------------------------------------------------------------------------------------ */
 
 bool
 path_pattern_matches(const struct path_pattern *pattern, struct span path, struct span *captures)

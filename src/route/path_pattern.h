@@ -1,5 +1,6 @@
 /*
- * path_pattern: `/exact`, `/tree/` and anything below by a final `*`, `/users/{id}/posts/{post}`; against normalised paths.
+ * path_pattern: `/exact`, `/tree/` and anything below by a final `*`, `/users/{id}/posts/{post}`; against normalised
+ * paths.
  *
  * A capture stands for one segment that is not empty; `*` for any rest, also none. Literals are brought to the normal
  * form of http/uri.h when parsed, so that both sides speak alike.

@@ -16,7 +16,7 @@ enum { ROUTE_POLICIES_MAX = 32 };
 
 struct route_policy {
 	const struct policy_type	*type;		/* static */
-	const void			*options;	/* arena; shared with the defaults when the route has none of its own */
+	const void			*options;	/* arena */
 };
 
 struct route {

@@ -30,10 +30,10 @@ struct stage_builder {
 	struct template_names	 names;		/* of the route */
 	struct upstreams	*upstreams;	/* of the site */
 	struct loop		*loop;		/* NULL: checking only, open nothing that lasts */
-	struct span		 route;		/* as logs name the route being built: its first path, else "*"; may be empty */
+	struct span		 route;		/* the route being built, as logs name it; may be empty */
 	const struct access_log_options *access_log;	/* NULL: the defaults of `log:` */
-	const uint64_t		*stopping;	/* not 0 from the stop signal on (read it relaxed); NULL: never stopping */
-	const struct media_types **media;	/* where the site's media types are kept once a handler has needed them */
+	const uint64_t		*stopping;	/* not 0 from the stop signal on (read it relaxed); NULL: never */
+	const struct media_types **media;	/* where the site's media types are kept once they are needed */
 };
 
 enum stage_result {
@@ -45,7 +45,7 @@ enum stage_result {
 struct policy_type {
 	const char			*key;
 	const struct option_group	*group;		/* its size is the configuration's size */
-	bool				 always;	/* stands on every route, with its defaults, unless it is `off` */
+	bool				 always;	/* stands on every route, unless it is `off` */
 	option_parse			*build;		/* after the options are read; NULL: nothing to build */
 	enum stage_result		(*on_request)(const void *policy, struct request *request);	/* or NULL */
 	void				(*on_response)(const void *policy, struct request *request);	/* or NULL */
@@ -59,13 +59,14 @@ struct handler_type {
 	const char			*key;
 	const struct option_group	*group;
 	option_parse			*build;
-	void				(*start)(const void *handler, struct request *request);	/* must request_take or answer */
+	/* Takes the request (request_take()) or answers it. */
+	void				(*start)(const void *handler, struct request *request);
 	void				(*fini)(void *handler);	/* what build opened; or NULL */
-	void				(*explain)(const void *handler, struct text *to);	/* "proxy to api", for `explain` */
+	void				(*explain)(const void *handler, struct text *to);	/* "proxy to api" */
 	const char			*doc;
 };
 
-/* A template option: OPTION_CUSTOM(struct x, body, .parse = template_option, .type = "template", …), field struct template. */
+/* A template: OPTION_CUSTOM(struct x, body, .parse = template_option, .type = "template", …), field struct template. */
 option_parse	template_option;
 
 /* A map name → template: field struct template_pairs. */

@@ -17,13 +17,17 @@ static const char introduction[] =
     "  column and the key's full path; all errors of a file are reported in one run (`reeve check`).\n"
     "- duration: `250ms`, `10s`, `5m`, `2h`, `7d`. size: `512`, `64K`, `10M`, `1G` (powers of 1024). percent: `20%`.\n"
     "  A bare number where a duration is wanted is an error.\n"
-    "- `${NAME}`, `${NAME:-default}` in any value: the environment, read when the file is loaded; `${file:/path}`: the\n"
+    "- `${NAME}`, `${NAME:-default}` in any value: the environment, read when the file is loaded; "
+    "`${file:/path}`: the\n"
     "  file's contents less the final newline. Unset without a default: an error. `$${` is a plain `${`.\n"
-    "- Values marked *template* are filled per request: `{client_ip}` `{host}` `{method}` `{scheme}` `{path}` `{query}`\n"
-    "  `{uri}` `{request_id}` `{status}` `{header.NAME}` `{cookie.NAME}` `{query.NAME}` `{env.NAME}` and the captures of\n"
+    "- Values marked *template* are filled per request: `{client_ip}` `{host}` `{method}` `{scheme}` `{path}` "
+    "`{query}`\n"
+    "  `{uri}` `{request_id}` `{status}` `{header.NAME}` `{cookie.NAME}` `{query.NAME}` `{env.NAME}` and the "
+    "captures of\n"
     "  the route's path. `{{` and `}}` are plain braces.\n"
     "- Relative paths start at the file they stand in. Anchors and merge keys work. `include` takes globs; maps of\n"
-    "  included files merge in (a name defined twice is an error), their routes come after, in the order of the names.\n";
+    "  included files merge in (a name defined twice is an error), their routes come after, in the order of the "
+    "names.\n";
 
 static const char table_head[] = "\n| key | value | default | meaning |\n| --- | --- | --- | --- |\n";
 
@@ -59,7 +63,8 @@ site_document(struct text *markdown)
 	text_add_text(markdown, introduction);
 	section(markdown, "##", "Top level", NULL);
 	group_document(&site_group, "", markdown);
-	section(markdown, "##", "Routes", "The first route whose `match` fits serves the request: file order, nothing cleverer. "
+	section(markdown, "##", "Routes", "The first route whose `match` fits serves the request: file order, "
+	    "nothing cleverer. "
 	    "No route: 404. A route is `match`, any policies, and exactly one handler.");
 	section(markdown, "###", "match", match_group.doc);
 	prefixed("match", &match_group, group_document, markdown);
@@ -68,7 +73,8 @@ site_document(struct text *markdown)
 		section(markdown, "###", handlers[i]->key, handlers[i]->doc);
 		prefixed(handlers[i]->key, handlers[i]->group, group_document, markdown);
 	}
-	section(markdown, "##", "Policies", "In `defaults` or on a route, walked in this order; `off` removes an inherited one.");
+	section(markdown, "##", "Policies", "In `defaults` or on a route, walked in this order; `off` removes "
+	    "an inherited one.");
 	for (size_t i = 0; policies[i]; i++) {
 		section(markdown, "###", policies[i]->key, policies[i]->doc);
 		prefixed(policies[i]->key, policies[i]->group, group_document, markdown);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* -- listen --------------------------------------------------------------------------------------------------------- */
+/* -- listen -------------------------------------------------------------------------------------------------------- */
 
 /* A relative path starts at the file it stands in, like all others. */
 static bool
@@ -72,7 +72,8 @@ static const struct option listen_options[] = {
 	OPTION_CUSTOM(struct listen_options, protocols, .parse = protocols_option, .type = "list", .def = "http/1.1",
 	    .doc = "Protocols spoken on this address."),
 	OPTION_FLAG(struct listen_options, proxy_protocol, .def = "false",
-	    .doc = "Every connection begins with a PROXY header, version 1 or 2; only from `trusted_proxies`, others are "
+	    .doc = "Every connection begins with a PROXY header, version 1 or 2; only from `trusted_proxies`, "
+	    "others are "
 	    "closed."),
 	OPTION_NUMBER(struct listen_options, backlog, .def = "4096", .min = "1", .max = "65535",
 	    .doc = "Connections that wait to be accepted; the kernel's `somaxconn` bounds it too."),
@@ -100,7 +101,7 @@ static const struct option_group listen_group = {
 	.doc = "Addresses to listen on.",
 };
 
-/* -- log ------------------------------------------------------------------------------------------------------------ */
+/* -- log ----------------------------------------------------------------------------------------------------------- */
 
 static const struct option_word log_levels[] = {
 	{ "trace", LOG_TRACE }, { "debug", LOG_DEBUG }, { "info", LOG_INFO }, { "warn", LOG_WARN },
@@ -149,7 +150,7 @@ static const struct option_group log_group = {
 	.doc = "What is logged, how and where.",
 };
 
-/* -- shutdown, watchdog --------------------------------------------------------------------------------------------- */
+/* -- shutdown, watchdog -------------------------------------------------------------------------------------------- */
 
 static const struct option shutdown_rows[] = {
 	OPTION_DURATION(struct shutdown_options, delay, .def = "0s", .max = "1h",
@@ -183,7 +184,7 @@ static const struct option_group watchdog_group = {
 	.doc = "Hung workers.",
 };
 
-/* -- the top level -------------------------------------------------------------------------------------------------- */
+/* -- the top level ------------------------------------------------------------------------------------------------- */
 
 static bool
 workers_option(struct option_reader *reader, const struct conf_node *node, void *field)
@@ -219,7 +220,8 @@ static const struct option site_rows[] = {
 	    "`$RUNTIME_DIRECTORY/control.sock`, else `/run/reeve/control.sock` as root, else "
 	    "`$XDG_RUNTIME_DIR/reeve.sock`, else `/tmp/reeve-UID.sock`."),
 	OPTION_PATH(struct site_options, state_dir,
-	    .doc = "Crash reports and saved state. Default: `$STATE_DIRECTORY`, else `/var/lib/reeve` as root, else beside "
+	    .doc = "Crash reports and saved state. Default: `$STATE_DIRECTORY`, else `/var/lib/reeve` as root, "
+	    "else beside "
 	    "the configuration."),
 	{ .key = "env_file", .kind = OPTION_KIND_CUSTOM, .parse = elsewhere_option, .type = "path or list",
 	  .doc = "KEY=VALUE lines, read before `${…}` is expanded; the real environment wins." },
@@ -260,7 +262,8 @@ state_dir_default(const struct option_reader *reader)
 	const char *given = getenv("STATE_DIRECTORY");
 
 	if (given && *given)
-		return span_text(arena_text(reader->arena, span_first(span_text(given), span_find(span_text(given), ':'))));
+		return span_text(arena_text(reader->arena, span_first(span_text(given),
+		    span_find(span_text(given), ':'))));
 	if (geteuid() == 0)
 		return SPAN_OF("/var/lib/reeve");
 	return span_text(arena_text(reader->arena, directory_of(reader->conf)));
@@ -296,7 +299,8 @@ site_check(struct option_reader *reader, const struct conf_node *node, void *rec
 		options->control = span_text(arena_text(reader->arena, span_text(control)));
 	}
 	if (options->control.len >= sizeof(control))
-		return option_problem(reader, conf_get(node, "control"), "a unix socket's path may have 107 bytes at most");
+		return option_problem(reader, conf_get(node, "control"), "a unix socket's path may have 107 "
+		    "bytes at most");
 	if (options->state_dir.len == 0)
 		options->state_dir = state_dir_default(reader);
 	return true;

@@ -15,7 +15,7 @@ struct site {
 	struct access_log_options	 access_log;
 	struct upstreams		*upstreams;	/* owned */
 	struct route_table		 table;
-	struct route			*nowhere;	/* the defaults' policies around a 404: no route, or a refused request */
+	struct route			*nowhere;	/* the defaults' policies around a 404, or a refused request */
 	const struct media_types	*media;		/* made when the first handler asks; arena */
 	struct slot			*slot;		/* borrowed: the worker's; NULL when checking */
 	const struct slots		*slots;		/* borrowed */

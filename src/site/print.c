@@ -1,6 +1,6 @@
 /*
- * The effective configuration: the top level from its table, then each route with all policies that stand on it, its own
- * and those of the defaults, which so are folded in.
+ * The effective configuration: the top level from its table, then each route with all policies that stand on it, its
+ * own and those of the defaults, which so are folded in.
  */
 #include "site/parts.h"
 
@@ -51,7 +51,7 @@ route_print(const struct conf_node *node, const struct conf_node *defaults, stru
 			group_print(handlers[i]->key, handlers[i]->group, conf_get(node, handlers[i]->key), to);
 }
 
-/* `routes` and `defaults` are printed as routes, `include` and `env_file` have been followed: all others as they are. */
+/* `routes` and `defaults` are printed as routes, `include` and `env_file` have been followed. */
 static bool
 is_printed_as_it_is(const struct option *row)
 {

@@ -1,6 +1,6 @@
 /*
- * Entries of `routes:` become routes: each key is `match`, a policy or a handler; the lists of policies and handlers are
- * the only place that knows which there are.
+ * Entries of `routes:` become routes: each key is `match`, a policy or a handler; the lists of policies and handlers
+ * are the only place that knows which there are.
  */
 #include "site/parts.h"
 
@@ -11,7 +11,7 @@
 
 static const struct span match_key = SPAN("match");
 
-/* -- policies ------------------------------------------------------------------------------------------------------- */
+/* -- policies ------------------------------------------------------------------------------------------------------ */
 
 static const void *
 policy_build(const struct policy_type *type, const struct conf_node *node, struct stage_builder *builder)
@@ -21,7 +21,8 @@ policy_build(const struct policy_type *type, const struct conf_node *node, struc
 	bool ok;
 
 	option_enter(reader, type->key);
-	ok = option_read(reader, type->group, node, options) && (type->build == NULL || type->build(reader, node, options));
+	ok = option_read(reader, type->group, node, options) &&
+	    (type->build == NULL || type->build(reader, node, options));
 	option_leave(reader);
 	return ok ? options : NULL;
 }
@@ -59,7 +60,7 @@ policies_add(struct route *route, const struct conf_node *own, const struct conf
 	return ok;
 }
 
-/* -- handlers ------------------------------------------------------------------------------------------------------- */
+/* -- handlers ------------------------------------------------------------------------------------------------------ */
 
 static const struct handler_type *
 handler_find(struct span key)
@@ -108,7 +109,7 @@ handler_add(struct route *route, const struct conf_node *node, bool knows_keys, 
 	return option_problem(builder->reader, node, "a route needs a handler: one of %s", route_keys_handlers());
 }
 
-/* -- routes --------------------------------------------------------------------------------------------------------- */
+/* -- routes -------------------------------------------------------------------------------------------------------- */
 
 static void
 names_lend(struct route *route, struct stage_builder *builder)

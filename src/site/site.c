@@ -55,7 +55,7 @@ parts_build(struct site *site, struct stage_builder *builder, struct upstream_wo
 	option_leave(reader);
 	builder->upstreams = site->upstreams;
 	ok = routes_build(site, reader, builder) && ok;
-	/* Comparing every route with every earlier one takes its time: the trial does it, no worker's loop waits for it. */
+	/* Comparing every route with every earlier one takes its time: the trial does it, no worker's loop waits. */
 	if (builder->loop == NULL && ok && site->upstreams && reader->problems->errors == 0) {
 		routes_warn_hidden(site, reader);
 		upstreams_warn_unused(site, reader);
@@ -140,7 +140,7 @@ site_start(struct site *site)
 	upstreams_start(site->upstreams);
 }
 
-/* -- requests ------------------------------------------------------------------------------------------------------- */
+/* -- requests ------------------------------------------------------------------------------------------------------ */
 
 static void
 site_request_end(struct request *request)

@@ -1,7 +1,7 @@
 /*
  * site: one loaded configuration as objects: limits, routes with their policies and handlers, upstreams. Immutable once
- * built and counted by reference: new requests take the newest, a request in flight keeps the one it began with, and the
- * last reference frees its arena (architecture.md, decision 1).
+ * built and counted by reference: new requests take the newest, a request in flight keeps the one it began with, and
+ * the last reference frees its arena (architecture.md, decision 1).
  */
 #ifndef REEVE_SITE_SITE_H
 #define REEVE_SITE_SITE_H

@@ -1,8 +1,8 @@
 /* rooms: base loop conf http net codec request downstream store */
 /*
- * Any bytes, cut anywhere, as what a client sends to a downstream whose handler does what the path says. What comes back
- * is a sequence of well-formed responses in the order of the requests, each of them whole unless its request was cut
- * off; every request ends once; nothing is left.
+ * Any bytes, cut anywhere, as what a client sends to a downstream whose handler does what the path says. What comes
+ * back is a sequence of well-formed responses in the order of the requests, each of them whole unless its request was
+ * cut off; every request ends once; nothing is left.
  *
  * The first byte holds flags. Of the others 0xff is a cut (the loop turns), 0xfe drains, 0xfd ends the client's side;
  * anything else is sent.
@@ -53,7 +53,7 @@ static struct text	 heard;		/* what the client has read */
 static bool		 has_ended;	/* ... and there is no more */
 static int		 client;
 
-/* -- the handler ---------------------------------------------------------------------------------------------------- */
+/* -- the handler --------------------------------------------------------------------------------------------------- */
 
 static struct visit *
 visit_of(struct request *request)
@@ -382,7 +382,7 @@ on_empty(void *owner)
 
 static const struct downstream_events downstream_events = { on_request, on_refused, on_full, on_empty };
 
-/* -- the client ----------------------------------------------------------------------------------------------------- */
+/* -- the client ---------------------------------------------------------------------------------------------------- */
 
 static void
 stop(void *owner)
@@ -470,7 +470,7 @@ tell_story(struct downstream *downstream, struct span story, unsigned flags)
 	}
 }
 
-/* -- what came back ------------------------------------------------------------------------------------------------- */
+/* -- what came back ------------------------------------------------------------------------------------------------ */
 
 enum found { WHOLE, PART, TUNNEL };
 
@@ -551,7 +551,7 @@ answers_check(void)
 	arena_fini(&arena);
 }
 
-/* -- one life ------------------------------------------------------------------------------------------------------- */
+/* -- one life ------------------------------------------------------------------------------------------------------ */
 
 static void
 prepare(void)

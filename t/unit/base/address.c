@@ -38,8 +38,8 @@ parses_and_formats(void **state)
 		assert_string_equal(text, rows[i].host);
 		assert_int_equal(address_format(&address, text), strlen(rows[i].whole));
 		assert_string_equal(text, rows[i].whole);
-		assert_int_equal(address_length(&address), address.any.sa_family == AF_INET ? sizeof(struct sockaddr_in) :
-		    sizeof(struct sockaddr_in6));
+		assert_int_equal(address_length(&address), address.any.sa_family == AF_INET ?
+		    sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
 	}
 }
 
@@ -47,8 +47,9 @@ static void
 refuses_what_is_no_address(void **state)
 {
 	static const struct span rows[] = {
-		SPAN(""), SPAN("1"), SPAN("1.2.3"), SPAN("1.2.3.4.5"), SPAN("1.2.3.256"), SPAN("01.2.3.4"), SPAN("1.2.3.4 "),
-		SPAN(" 1.2.3.4"), SPAN("1.2.3.4:80"), SPAN("[1.2.3.4]"), SPAN("["), SPAN("]"), SPAN("[]"), SPAN("[::1"),
+		SPAN(""), SPAN("1"), SPAN("1.2.3"), SPAN("1.2.3.4.5"), SPAN("1.2.3.256"), SPAN("01.2.3.4"),
+		SPAN("1.2.3.4 "), SPAN(" 1.2.3.4"),
+		SPAN("1.2.3.4:80"), SPAN("[1.2.3.4]"), SPAN("["), SPAN("]"), SPAN("[]"), SPAN("[::1"),
 		SPAN("::1]"), SPAN("[[::1]]"), SPAN(":::"), SPAN("1::2::3"), SPAN("fe80::1%lo"), SPAN("localhost"),
 		SPAN("unix"), SPAN("1.2.3.4\0"), SPAN("::1\0"), SPAN("0x7f.1"),
 		SPAN("1111:2222:3333:4444:5555:6666:7777:8888:9999"),
@@ -106,7 +107,7 @@ tells_scopes_apart(void **state)
 	assert_false(address_equal_host(&a, &b));
 }
 
-/* -- networks ------------------------------------------------------------------------------------------------------- */
+/* -- networks ------------------------------------------------------------------------------------------------------ */
 
 static void
 knows_who_is_in(void **state)
@@ -173,8 +174,8 @@ refuses_what_is_no_network(void **state)
 {
 	static const char *const rows[] = {
 		"", "/", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/+8", "10.0.0.0/8 ", "10.0.0.0/8/8",
-		"10.0.0.0/255.0.0.0", "10/8", "::/129", "2001:db8::/x", "::ffff:10.0.0.0/95", "::ffff:10.0.0.0/129", "unix/1",
-		"UNIX", "example.com", "*", "10.0.0.0/99999999999999999999",
+		"10.0.0.0/255.0.0.0", "10/8", "::/129", "2001:db8::/x", "::ffff:10.0.0.0/95", "::ffff:10.0.0.0/129",
+		"unix/1", "UNIX", "example.com", "*", "10.0.0.0/99999999999999999999",
 	};
 	struct network network;
 

@@ -4,7 +4,7 @@
 
 enum { MUCH = 3000000, PIECE = 30000 };
 
-/* -- in pieces ------------------------------------------------------------------------------------------------------ */
+/* -- in pieces ----------------------------------------------------------------------------------------------------- */
 
 static void
 serve_three_pieces(struct visit *visit)
@@ -109,7 +109,7 @@ flushes_a_head_alone(void **state)
 	house_close(&house);
 }
 
-/* -- to slow readers ------------------------------------------------------------------------------------------------ */
+/* -- to slow readers ----------------------------------------------------------------------------------------------- */
 
 /* Sends as long as it may, then waits to be told. */
 static void
@@ -243,7 +243,7 @@ cuts_off_when_a_file_shrinks(void **state)
 	close(file);
 }
 
-/* -- of the wrong length -------------------------------------------------------------------------------------------- */
+/* -- of the wrong length ------------------------------------------------------------------------------------------- */
 
 static void
 serve_wrong_length(struct visit *visit)
@@ -281,7 +281,7 @@ never_sends_a_wrong_length(void **state)
 	}
 }
 
-/* -- cut off -------------------------------------------------------------------------------------------------------- */
+/* -- cut off ------------------------------------------------------------------------------------------------------- */
 
 static void
 visit_abort(struct visit *visit)
@@ -369,7 +369,7 @@ aborts_before_the_head(void **state)
 	house_close(&house);
 }
 
-/* -- from elsewhere --------------------------------------------------------------------------------------------------- */
+/* -- from elsewhere ------------------------------------------------------------------------------------------------ */
 
 /* The second request's handler answers the first's, on another connection, and itself. */
 static void
@@ -407,7 +407,7 @@ answers_from_another_connections_callback(void **state)
 	house_close(&house);
 }
 
-/* -- informational ---------------------------------------------------------------------------------------------------- */
+/* -- informational ------------------------------------------------------------------------------------------------- */
 
 static void
 serve_informed(struct visit *visit)
@@ -476,7 +476,7 @@ informs_only_so_often(void **state)
 	house_close(&house);
 }
 
-/* -- tunnels ---------------------------------------------------------------------------------------------------------- */
+/* -- tunnels ------------------------------------------------------------------------------------------------------- */
 
 /* Back in capitals; the end when the client has ended. */
 static void

@@ -68,7 +68,7 @@ keeps_trailers(void **state)
 	house_close(&house);
 }
 
-/* -- pulling -------------------------------------------------------------------------------------------------------- */
+/* -- pulling ------------------------------------------------------------------------------------------------------- */
 
 static void
 visit_want_again(struct visit *visit)
@@ -211,7 +211,7 @@ never_ends_a_request_inside_want_body(void **state)
 	house_close(&house);
 }
 
-/* -- answers before the content has come ---------------------------------------------------------------------------- */
+/* -- answers before the content has come --------------------------------------------------------------------------- */
 
 static void
 visit_answer_at_first(struct visit *visit)
@@ -342,7 +342,7 @@ gives_up_on_endless_content(void **state)
 	house_close(&house);
 }
 
-/* -- Expect: 100-continue ------------------------------------------------------------------------------------------- */
+/* -- Expect: 100-continue ------------------------------------------------------------------------------------------ */
 
 static void
 says_continue_when_it_is_wanted(void **state)
@@ -360,7 +360,8 @@ says_continue_when_it_is_wanted(void **state)
 	assert_true(guest.keep_alive);
 	guest_say(&guest, POST "Expect: 100-continue\r\nContent-Length: 0\r\n\r\n");
 	guest_expect(&guest, 200, "");
-	guest_say(&guest, "POST / HTTP/1.0\r\nExpect: 100-continue\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nz");
+	guest_say(&guest, "POST / HTTP/1.0\r\nExpect: 100-continue\r\nConnection: keep-alive\r\n"
+	    "Content-Length: 1\r\n\r\nz");
 	guest_expect(&guest, 200, "z");
 	guest_is_in_step(&guest);
 	guest_leave(&guest);
@@ -386,7 +387,7 @@ ends_when_the_expected_is_not_wanted(void **state)
 	house_close(&house);
 }
 
-/* -- refused ---------------------------------------------------------------------------------------------------------- */
+/* -- refused ------------------------------------------------------------------------------------------------------- */
 
 static void
 serve_little(struct visit *visit)

@@ -132,8 +132,10 @@ follows_the_chain_as_far_as_it_is_trusted(void **state)
 static void
 stops_at_what_is_no_address(void **state)
 {
-	client_check("10.0.0.1", FIELDS("Forwarded: for=203.0.113.1, for=unknown;proto=https"), "10.0.0.1", "https", own);
-	client_check("10.0.0.1", FIELDS("Forwarded: for=203.0.113.1, for=_hidden, for=10.0.0.2"), "10.0.0.2", "http", own);
+	client_check("10.0.0.1", FIELDS("Forwarded: for=203.0.113.1, for=unknown;proto=https"), "10.0.0.1", "https",
+	    own);
+	client_check("10.0.0.1", FIELDS("Forwarded: for=203.0.113.1, for=_hidden, for=10.0.0.2"), "10.0.0.2", "http",
+	    own);
 	client_check("10.0.0.1", FIELDS("X-Forwarded-For: 203.0.113.1, unknown"), "10.0.0.1", "http", own);
 	client_check("10.0.0.1", FIELDS("X-Forwarded-For: <script>"), "10.0.0.1", "http", own);
 	client_check("10.0.0.1", FIELDS("X-Forwarded-For: 203.0.113.1, 1.2.3.4.5"), "10.0.0.1", "http", own);

@@ -1,5 +1,5 @@
 /* rooms: base loop conf http net codec request downstream store */
-/* Request heads as they arrive: cut anywhere, many at once, wrong, of old clients; and what their answers' heads say. */
+/* Request heads as they arrive: cut anywhere, many at once, wrong, of old clients; and what the answers' heads say. */
 #include "house.h"
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
@@ -181,13 +181,14 @@ refuses_with_the_right_status(void **state)
 	refusal_check("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400);
 	refusal_check("GET /../x HTTP/1.1\r\nHost: a\r\n\r\n", 400);
 	refusal_check("GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400);
-	refusal_check("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400);
+	refusal_check("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+	    "0\r\n\r\n", 400);
 	refusal_check("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nabcde", 400);
 	refusal_check("GET /" HUNDRED " HTTP/1.1\r\nHost: a\r\n\r\n", 414);
 	refusal_check("GET / HTTP/1.1\r\nHost: a\r\nX: " HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED
 	    HUNDRED HUNDRED "\r\n\r\n", 431);
-	refusal_check("GET / HTTP/1.1\r\nHost: a\r\n1: 1\r\n2: 2\r\n3: 3\r\n4: 4\r\n5: 5\r\n6: 6\r\n7: 7\r\n8: 8\r\n\r\n",
-	    431);
+	refusal_check("GET / HTTP/1.1\r\nHost: a\r\n1: 1\r\n2: 2\r\n3: 3\r\n4: 4\r\n5: 5\r\n6: 6\r\n7: 7\r\n"
+	    "8: 8\r\n\r\n", 431);
 	refusal_check("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501);
 	refusal_check("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", 501);
 	refusal_check("GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505);
@@ -379,9 +380,10 @@ serve_target(struct visit *visit)
 {
 	const struct request *request = visit->request;
 
-	visit_answer(visit, 200, arena_format(request->arena, "%.*s %.*s %.*s|%.*s|%.*s", (int)request->method_name.len,
-	    request->method_name.at, (int)request->host.len, request->host.at, (int)request->authority.len,
-	    request->authority.at, (int)request->path.len, request->path.at, (int)request->query.len, request->query.at));
+	visit_answer(visit, 200, arena_format(request->arena, "%.*s %.*s %.*s|%.*s|%.*s",
+	    (int)request->method_name.len, request->method_name.at, (int)request->host.len, request->host.at,
+	    (int)request->authority.len, request->authority.at, (int)request->path.len, request->path.at,
+	    (int)request->query.len, request->query.at));
 }
 
 static void

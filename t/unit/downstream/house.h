@@ -1,7 +1,7 @@
 /*
  * house: a downstream on a real loop and real loopback sockets, the handler that a test scripts behind it, and guests,
- * who are clients under the test's control. Closing the house checks what must hold after any story: every request ended
- * once, nobody heard of it afterwards, and the counters add up.
+ * who are clients under the test's control. Closing the house checks what must hold after any story: every request
+ * ended once, nobody heard of it afterwards, and the counters add up.
  */
 #ifndef REEVE_T_UNIT_DOWNSTREAM_HOUSE_H
 #define REEVE_T_UNIT_DOWNSTREAM_HOUSE_H
@@ -94,7 +94,7 @@ struct guest {
 	bool		 keep_alive;
 };
 
-/* -- the handler's side --------------------------------------------------------------------------------------------- */
+/* -- the handler's side -------------------------------------------------------------------------------------------- */
 
 static inline struct visit *
 visit_of(struct request *request)
@@ -253,7 +253,7 @@ serve_late(struct visit *visit)
 	visit_wait(visit, 20, visit_answer_path);
 }
 
-/* -- the house ------------------------------------------------------------------------------------------------------ */
+/* -- the house ----------------------------------------------------------------------------------------------------- */
 
 static inline void
 house_request(void *owner, struct request *request)
@@ -395,7 +395,7 @@ house_close(struct house *house)
 	close(house->door);
 }
 
-/* -- guests --------------------------------------------------------------------------------------------------------- */
+/* -- guests -------------------------------------------------------------------------------------------------------- */
 
 static inline void
 socket_shrink(int fd, int size)

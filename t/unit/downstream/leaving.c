@@ -267,7 +267,7 @@ stops_for_who_never_reads(void **state)
 	struct text requests = { 0 };
 
 	for (unsigned i = 0; i < 400; i++)
-		text_add_text(&requests, "GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\nHost: a\r\n\r\n");
+		text_add_text(&requests, "GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\nHost: a\r\n\r\n");
 	house_open(&house, serve_path);
 	house.buffer = 4096;
 	guest_open(&house, &guest);

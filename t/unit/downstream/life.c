@@ -2,7 +2,7 @@
 /* All connections together: limits of their number, new settings, the PROXY header, draining, cutting, freeing. */
 #include "house.h"
 
-/* -- numbers ---------------------------------------------------------------------------------------------------------- */
+/* -- numbers ------------------------------------------------------------------------------------------------------- */
 
 static void
 says_full_and_room_once(void **state)
@@ -113,7 +113,7 @@ counts_only_whom_it_counted(void **state)
 	house_close(&house);
 }
 
-/* -- who asks ----------------------------------------------------------------------------------------------------------- */
+/* -- who asks ------------------------------------------------------------------------------------------------------ */
 
 static void
 serve_client(struct visit *visit)
@@ -201,7 +201,9 @@ takes_the_proxy_header(void **state)
 static void
 refuses_proxy_headers(void **state)
 {
-	static const char *const rows[] = { GET, "PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n" GET, "PROXY SCTP\r\n", "\r\n\r\nx" };
+	static const char *const rows[] = {
+		GET, "PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n" GET, "PROXY SCTP\r\n", "\r\n\r\nx",
+	};
 	struct house house;
 	struct guest guest;
 
@@ -247,7 +249,7 @@ limits_clients_behind_a_proxy(void **state)
 	house_close(&house);
 }
 
-/* -- the end -------------------------------------------------------------------------------------------------------------- */
+/* -- the end ------------------------------------------------------------------------------------------------------- */
 
 static void
 drains_what_is_empty(void **state)

@@ -1,5 +1,5 @@
 /* rooms: base loop conf http net codec request downstream store */
-/* What a socket did not take at once: bytes, then a stretch of a file; in order, in full, and nothing kept afterwards. */
+/* What a socket did not take at once: bytes, then a stretch of a file; in order, in full, nothing kept afterwards. */
 #include "downstream/out.h"
 
 #include "base/memory.h"

@@ -47,7 +47,8 @@ understands(void **state)
 		{ SPAN(SIGNATURE "\x21\x21\0\x24\0\0\0\0\0\0\0\0\0\0\xff\xff\xcb\0\x71\x07"
 		    "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x04\xd2\0\x50"), "203.0.113.7:1234" },
 		/* TLVs behind the addresses */
-		{ SPAN(SIGNATURE "\x21\x11\0\x11\xcb\0\x71\x07\x0a\0\0\x01\x04\xd2\0\x50\x04\0\x02hi"), "203.0.113.7:1234" },
+		{ SPAN(SIGNATURE "\x21\x11\0\x11\xcb\0\x71\x07\x0a\0\0\x01\x04\xd2\0\x50\x04\0\x02hi"),
+		  "203.0.113.7:1234" },
 		/* the proxy's own probe, whatever else it says */
 		{ SPAN(SIGNATURE "\x20\0\0\0"), "" },
 		{ SPAN(SIGNATURE "\x20\xff\0\x03" "abc"), "" },
@@ -78,7 +79,8 @@ static void
 refuses(void **state)
 {
 	static const struct span rows[] = {
-		SPAN("GET / HTTP/1.1\r\n"), SPAN("proxy TCP4"), SPAN("PROXYTCP4"), SPAN("\r\n\r\nGET"), SPAN("\r\n\r\n\1"),
+		SPAN("GET / HTTP/1.1\r\n"), SPAN("proxy TCP4"), SPAN("PROXYTCP4"), SPAN("\r\n\r\nGET"),
+		SPAN("\r\n\r\n\1"),
 		SPAN("PROXY \r\n"), SPAN("PROXY TCP4\r\n"), SPAN("PROXY  TCP4 1.2.3.4 1.2.3.4 1 2\r\n"),
 		SPAN("PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n"), SPAN("PROXY TCP4 1.2.3.4 1.2.3.4 1 2 \r\n"),
 		SPAN("PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3\r\n"), SPAN("PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n"),
@@ -93,7 +95,8 @@ refuses(void **state)
 		SPAN(SIGNATURE "\x11\x11\0\0"), SPAN(SIGNATURE "\x31\x11\0\0"), SPAN(SIGNATURE "\x22\x11\0\0"),
 		SPAN(SIGNATURE "\x21\x11\x08\x01"),	/* longer than we read */
 		SPAN(SIGNATURE "\x21\x11\xff\xff"),
-		SPAN(SIGNATURE "\x21\x11\0\x0b\xcb\0\x71\x07\x0a\0\0\x01\x04\xd2\0"),		/* too short for its family */
+		/* too short for its family */
+		SPAN(SIGNATURE "\x21\x11\0\x0b\xcb\0\x71\x07\x0a\0\0\x01\x04\xd2\0"),
 		SPAN(SIGNATURE "\x21\x21\0\x0c\xcb\0\x71\x07\x0a\0\0\x01\x04\xd2\0\x50"),
 		SPAN(SIGNATURE "\x21\x31\0\x04" "abcd"),
 		SPAN(SIGNATURE "\x21\x41\0\x04" "abcd"),	/* no such family */

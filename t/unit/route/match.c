@@ -87,7 +87,8 @@ fits_by_each_condition(void **state)
 
 		if (match == NULL)
 			fail_msg("%s", fixture.text.bytes);
-		if (fits(match, rows[i].method, rows[i].host, rows[i].target, rows[i].name, rows[i].value) != rows[i].fits)
+		if (fits(match, rows[i].method, rows[i].host, rows[i].target, rows[i].name, rows[i].value) !=
+		    rows[i].fits)
 			fail_msg("%s: %s %s %s", rows[i].yaml, rows[i].method, rows[i].host, rows[i].target);
 	}
 	fixture_fini(&fixture);
@@ -155,7 +156,8 @@ refuses_with_the_place(void **state)
 		fixture_refuses(&fixture, match_build(&fixture, rows[i].yaml), rows[i].sentence);
 
 	/* All of them in one go. */
-	assert_null(match_build(&fixture, "match: {path: [x, y], host: \"a b\", method: [get, put], header: {\"b c\": d}}"));
+	assert_null(match_build(&fixture, "match: {path: [x, y], host: \"a b\", method: [get, put], "
+	    "header: {\"b c\": d}}"));
 	assert_int_equal(fixture.problems.errors, 6);
 	fixture_fini(&fixture);
 }

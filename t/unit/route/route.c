@@ -86,8 +86,8 @@ static char name_h[] = "H";
 static struct route
 route_of(const struct policy_type *a, const struct policy_type *b, const struct policy_type *c)
 {
-	struct route route = { .policies = { { a, "a" }, { b, "b" }, { c, "c" } }, .policy_count = 3, .handler = &handler,
-		.handler_options = name_h };
+	struct route route = { .policies = { { a, "a" }, { b, "b" }, { c, "c" } }, .policy_count = 3,
+		.handler = &handler, .handler_options = name_h };
 
 	return route;
 }

@@ -36,8 +36,8 @@ reads_them(void **state)
 	struct request *request = fake_begin(&fake, "GET", "/p?q");
 
 	fixture_init(&fixture);
-	things = things_build(&fixture, "things: {text: \"at {path}\", fields: {x-a: \"{query}\", Content-Type: plain}, "
-	    "networks: [10.0.0.0/8, \"::1\", unix]}");
+	things = things_build(&fixture, "things: {text: \"at {path}\", "
+	    "fields: {x-a: \"{query}\", Content-Type: plain}, networks: [10.0.0.0/8, \"::1\", unix]}");
 	assert_non_null(things);
 	assert_true(span_is(template_fill(&things->text, request), "at /p"));
 	assert_int_equal(things->fields.count, 2);
@@ -79,7 +79,8 @@ lends_names(void **state)
 	assert_non_null(things);
 	request->captures[0] = SPAN_OF("7");
 	assert_true(span_is(template_fill(&things->text, request), "7 /root"));
-	fixture_refuses(&fixture, things_build(&fixture, "things: {text: \"{env.NONE}\"}"), "the environment has no NONE");
+	fixture_refuses(&fixture, things_build(&fixture, "things: {text: \"{env.NONE}\"}"),
+	    "the environment has no NONE");
 	fixture_refuses(&fixture, things_build(&fixture, "things: {text: \"{di}\"}"), "{id}");
 	fake_end(&fake);
 	fixture_fini(&fixture);

@@ -61,8 +61,8 @@ fills_in_what_is_not_said(void **state)
 
 	setenv("STATE_DIRECTORY", "/var/lib/a:/var/lib/b", 1);
 	conf_problems_init(&problems);
-	site = site_build(conf_load_bytes("t.yaml", SPAN_OF("listen: [\":81\"]\nroutes: [{respond: x}]\n"), &problems), NULL,
-	    &problems);
+	site = site_build(conf_load_bytes("t.yaml", SPAN_OF("listen: [\":81\"]\nroutes: [{respond: x}]\n"),
+	    &problems), NULL, &problems);
 	assert_non_null(site);
 	options = site_options(site);
 	listen = options->listen.items;

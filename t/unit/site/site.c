@@ -1,7 +1,7 @@
 /* rooms: base loop conf http net codec request store downstream route policy handler upstream site */
 /*
- * A configuration's text becomes a site that serves, explains and prints itself; or every mistake in it is told with its
- * place and path.
+ * A configuration's text becomes a site that serves, explains and prints itself; or every mistake in it is told with
+ * its place and path.
  */
 #include "../fake_transport.h"
 
@@ -91,7 +91,7 @@ answer_check(struct works *works, const char *method, const char *target, unsign
 	serve_end(&fake);
 }
 
-/* -- serving ---------------------------------------------------------------------------------------------------------- */
+/* -- serving ------------------------------------------------------------------------------------------------------- */
 
 static void
 serves_the_first_that_fits(void **state)
@@ -209,7 +209,7 @@ lives_as_long_as_its_requests(void **state)
 	works_fini(&works);
 }
 
-/* -- problems ----------------------------------------------------------------------------------------------------------- */
+/* -- problems ------------------------------------------------------------------------------------------------------ */
 
 static void
 tells_every_mistake_with_its_path(void **state)
@@ -219,32 +219,39 @@ tells_every_mistake_with_its_path(void **state)
 		{ LISTEN, "routes: required" },
 		{ LISTEN "routes: {a: b}\n", "t.yaml:2:9: routes: " },
 		{ LISTEN "routes: [a]\n", "t.yaml:2:10: routes[0]: a route is a map" },
-		{ LISTEN "routes: [{match: {path: /a}}]\n", "routes[0]: a route needs a handler: one of respond, redirect" },
-		{ LISTEN "routes: [{respond: a, redirect: /b}]\n", "routes[0]: a route has one handler: respond and redirect" },
+		{ LISTEN "routes: [{match: {path: /a}}]\n",
+		  "routes[0]: a route needs a handler: one of respond, redirect" },
+		{ LISTEN "routes: [{respond: a, redirect: /b}]\n",
+		  "routes[0]: a route has one handler: respond and redirect" },
 		{ LISTEN "routes: [{respnd: a}]\n", "routes[0].respnd: " },
 		{ LISTEN "routes: [{respnd: a}]\n", "did you mean \"respond\"?" },
 		{ LISTEN "routes: [{respond: a, cors: {}}]\n", "routes[0].cors: not supported in this version" },
 		{ LISTEN "routes: [{dashboard: {}}]\n", "routes[0].dashboard: not supported in this version" },
 		{ LISTEN "routes: [{respond: a, match: {path: x}}]\n", "routes[0].match.path: a path begins with /" },
-		{ LISTEN "routes: [{respond: a}, {respond: {status: 99}}]\n", "t.yaml:2:43: routes[1].respond.status: " },
+		{ LISTEN "routes: [{respond: a}, {respond: {status: 99}}]\n",
+		  "t.yaml:2:43: routes[1].respond.status: " },
 		{ LISTEN "routes: [{respond: \"{id}\"}]\n", "routes[0].respond: unknown placeholder {id}" },
 		{ LISTEN "routes: [{respond: a, headers: {set: {\"a b\": c}}}]\n", "routes[0].headers.set.a b: " },
 		{ LISTEN "routes: [{proxy: nobody}]\n", "routes[0].proxy: " },
 		{ LISTEN "defaults: [a]\nroutes: [{respond: a}]\n", "t.yaml:2:11: defaults: defaults is a map" },
 		{ LISTEN "defaults: {respond: a}\nroutes: [{respond: a}]\n", "t.yaml:2:12: defaults.respond: " },
 		{ LISTEN "defaults: {match: {}}\nroutes: [{respond: a}]\n", "defaults.match: " },
-		{ LISTEN "defaults: {csrf: {}}\nroutes: [{respond: a}]\n", "defaults.csrf: not supported in this version" },
-		{ LISTEN "defaults: {body: {max_size: x}}\nroutes: [{respond: a}]\n", "t.yaml:2:29: defaults.body.max_size: " },
+		{ LISTEN "defaults: {csrf: {}}\nroutes: [{respond: a}]\n",
+		  "defaults.csrf: not supported in this version" },
+		{ LISTEN "defaults: {body: {max_size: x}}\nroutes: [{respond: a}]\n",
+		  "t.yaml:2:29: defaults.body.max_size: " },
 		{ LISTEN "apps: {}\nroutes: [{respond: a}]\n", "apps: not supported in this version" },
 		{ LISTEN "rootes: []\nroutes: [{respond: a}]\n", "did you mean \"routes\"?" },
 		{ LISTEN "workers: 0\nroutes: [{respond: a}]\n", "workers: " },
-		{ LISTEN "limits: {http2: {}}\nroutes: [{respond: a}]\n", "limits.http2: not supported in this version" },
+		{ LISTEN "limits: {http2: {}}\nroutes: [{respond: a}]\n",
+		  "limits.http2: not supported in this version" },
 		{ LISTEN "trusted_proxies: [x]\nroutes: [{respond: a}]\n", "trusted_proxies[0]: expected a network" },
 		{ "listen: []\nroutes: [{respond: a}]\n", "listen needs at least one address" },
 		{ "listen: [\"x\"]\nroutes: [{respond: a}]\n", "listen[0]" },
 		{ "listen: [{address: \":80\", tls: {}}]\nroutes: [{respond: a}]\n", "listen[0].tls: not supported" },
 		{ "listen: [{address: \":80\", protocols: [h2]}]\nroutes: [{respond: a}]\n", "h2 is not supported" },
-		{ "listen: [{address: \"unix:/x\", reuse_port: true}]\nroutes: [{respond: a}]\n", "reuse_port needs an internet" },
+		{ "listen: [{address: \"unix:/x\", reuse_port: true}]\nroutes: [{respond: a}]\n",
+		  "reuse_port needs an internet" },
 		{ "listen: [\":80\", \":80\"]\nroutes: [{respond: a}]\n", "listed twice" },
 		{ LISTEN "upstreams: {u: {servers: []}}\nroutes: [{proxy: u}]\n", "upstreams.u.servers" },
 	};
@@ -312,7 +319,7 @@ warns_of_what_is_useless(void **state)
 	works_fini(&works);
 }
 
-/* -- for people ----------------------------------------------------------------------------------------------------------- */
+/* -- for people ---------------------------------------------------------------------------------------------------- */
 
 static const char explained[] = LISTEN "routes:\n- {match: {path: /a, method: POST}, respond: a}\n"
     "- {match: {path: \"/{x}\"}, request_id: off, respond: {status: 404, body: no}}\n";
@@ -344,16 +351,18 @@ static const char *const printed[] = {
 	LISTEN "routes: []\n",
 	explained,
 	LISTEN "routes: [{respond: \"a: b # {path} \\\"quoted\\\" \\n line\"}]\n",
-	"workers: 3\nuser: nobody\nlisten: [{address: \"[::1]:81\", proxy_protocol: true, backlog: 9}, \"unix:/tmp/x.sock\"]\n"
+	"workers: 3\nuser: nobody\n"
+	"listen: [{address: \"[::1]:81\", proxy_protocol: true, backlog: 9}, \"unix:/tmp/x.sock\"]\n"
 	"trusted_proxies: [10.0.0.0/8, \"::1\", unix]\ncontrol: /run/c.sock\nstate_dir: /var/x\n"
-	"limits: {header_size: 16K, header_timeout: 2500ms}\nlog: {level: warn, redact: [authorization, x-key], sample: 5%}\n"
-	"shutdown: {grace: 1m}\n"
-	"defaults: {headers: {set: {X-A: \"{client_ip}\"}, remove: [Server]}, body: {max_size: 2M}, allow: [10.0.0.0/8]}\n"
-	"upstreams:\n  api: {servers: [\"http://127.0.0.1:1\", {url: \"http://127.0.0.1:2\", weight: 3}], balance: hash, "
-	"hash_key: \"{client_ip}\"}\n"
-	"routes:\n- {match: {path: [/a/*, \"/{b}/c\"], host: \"*.example.com\", method: [GET, POST], header: {X-K: \"*\"}, "
-	"query: {q: v}, client: 192.0.2.0/24, scheme: http}, log: {fields: {b: \"{b}\"}}, proxy: {to: api, "
-	"strip_prefix: /a}}\n"
+	"limits: {header_size: 16K, header_timeout: 2500ms}\nshutdown: {grace: 1m}\n"
+	"log: {level: warn, redact: [authorization, x-key], sample: 5%}\n"
+	"defaults: {headers: {set: {X-A: \"{client_ip}\"}, remove: [Server]}, body: {max_size: 2M},\n"
+	"  allow: [10.0.0.0/8]}\n"
+	"upstreams:\n  api: {servers: [\"http://127.0.0.1:1\", {url: \"http://127.0.0.1:2\", weight: 3}],\n"
+	"    balance: hash, hash_key: \"{client_ip}\"}\n"
+	"routes:\n- {match: {path: [/a/*, \"/{b}/c\"], host: \"*.example.com\", method: [GET, POST],\n"
+	"    header: {X-K: \"*\"}, query: {q: v}, client: 192.0.2.0/24, scheme: http},\n"
+	"    log: {fields: {b: \"{b}\"}}, proxy: {to: api, strip_prefix: /a}}\n"
 	"- {match: {path: /off}, headers: off, allow: off, body: off, redirect: {to: \"/x{{}}\", status: 302}}\n"
 	"- {errors: {format: html}, respond: {json: {a: [1, null, \"2\", true], b: {c: ~}}, headers: {X: y}}}\n",
 };
@@ -389,7 +398,8 @@ prints_what_it_would_read(void **state)
 		works = works_printed(&works, &second);
 		for (size_t at = 0; at <= first.len; at++)
 			if (first.bytes[at] != second.bytes[at])
-				fail_msg("%.300s\n--- is printed again as\n%.300s", first.bytes + at, second.bytes + at);
+				fail_msg("%.300s\n--- is printed again as\n%.300s", first.bytes + at,
+				    second.bytes + at);
 		works_fini(&works);
 		text_fini(&first);
 		text_fini(&second);
