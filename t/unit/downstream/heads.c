@@ -111,7 +111,7 @@ answers_a_hundred_in_order(void **state)
 static void
 serve_after_a_while(struct visit *visit)
 {
-	visit_wait(visit, visit->house->visit_count == 1 ? 200 : 1, visit_answer_path);
+	visit_wait(visit, visit->house->visit_count == 1 ? 400 : 1, visit_answer_path);
 }
 
 /* What is pipelined behind a slow answer waits in bounded memory, and all of it is answered. */

@@ -323,6 +323,26 @@ lingers_for_who_still_sends(void **state)
 	house_close(&house);
 }
 
+/* A handler that takes no content stops the reading; the client's reset ends what is done for him all the same. */
+static void
+notices_a_reset_while_nobody_reads(void **state)
+{
+	struct house house;
+	struct guest guest;
+
+	house_open(&house, serve_never);
+	guest_open(&house, &guest);
+	guest_say(&guest, POST "Content-Length: 1000000\r\n\r\nabc");
+	assert_true(house_run(&house, 20) < 10);
+	assert_int_equal(house.slot.requests_active, 1);
+	guest_push(&guest, SPAN_OF("more that nobody reads"), 5);
+	assert_true(house_run(&house, 20) < 10);
+	guest_reset(&guest);
+	assert_true(house_is_empty(&house, 1000));
+	assert_int_equal(house.slot.totals.aborted, 1);
+	house_close(&house);
+}
+
 int
 main(void)
 {
@@ -339,6 +359,7 @@ main(void)
 		cmocka_unit_test(stops_for_who_never_reads),
 		cmocka_unit_test(survives_who_asks_and_runs),
 		cmocka_unit_test(lingers_for_who_still_sends),
+		cmocka_unit_test(notices_a_reset_while_nobody_reads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
