@@ -63,7 +63,8 @@ conn_update(struct conn *conn)
 		wants |= WATCH_READ;
 	if (conn->exchange && !conn->exchange->broken && !out_is_empty(&conn->exchange->out))
 		wants |= WATCH_WRITE;
-	watch_want(&conn->watch, wants);
+	/* A client that nobody listens to for now may still go away, and what is done for him ends then. */
+	watch_want(&conn->watch, wants != WATCH_NOTHING ? wants : WATCH_HANGUP);
 }
 
 static struct timeout_class *
@@ -133,6 +134,10 @@ conn_ready(void *owner, unsigned ready)
 {
 	struct conn *conn = owner;
 
+	if (ready & WATCH_HANGUP) {
+		conn_close(conn);
+		return;
+	}
 	if ((ready & WATCH_WRITE) && conn->exchange)
 		exchange_writable(conn->exchange);
 	if ((ready & WATCH_READ) && conn->state != CONN_CLOSED && conn_wants_input(conn))

@@ -51,7 +51,12 @@ struct event_base *loop_base(struct loop *loop);
 
 /* -- watch -------------------------------------------------------------------------------------------------------- */
 
-enum watch_for { WATCH_NOTHING = 0, WATCH_READ = 1, WATCH_WRITE = 2 };	/* or-ed */
+enum watch_for {
+	WATCH_NOTHING = 0,
+	WATCH_READ = 1,
+	WATCH_WRITE = 2,
+	WATCH_HANGUP = 4,	/* alone: only that the peer is gone (reset, or closed both ways), not what he sends */
+};	/* or-ed */
 
 /* `ready` holds WATCH_READ and/or WATCH_WRITE; errors and hang-ups come as both that were asked for. */
 typedef void watch_fn(void *owner, unsigned ready);

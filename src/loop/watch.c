@@ -13,12 +13,27 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
+/*
+ * epoll tells of errors and hang-ups whatever is asked for, but libevent passes them on as reading only. Edge-triggered,
+ * so that input which nobody reads now does not keep the loop awake.
+ */
 static short
 event_flags(unsigned wants)
 {
+	if (wants == WATCH_HANGUP)
+		return EV_PERSIST | EV_READ | EV_ET;
 	return (short)(EV_PERSIST | (wants & WATCH_READ ? EV_READ : 0) | (wants & WATCH_WRITE ? EV_WRITE : 0));
+}
+
+static bool
+peer_is_gone(int fd)
+{
+	struct pollfd look = { .fd = fd };
+
+	return poll(&look, 1, 0) > 0 && (look.revents & (POLLERR | POLLHUP)) != 0;
 }
 
 static void
@@ -27,9 +42,10 @@ watch_heard(evutil_socket_t fd, short flags, void *owner)
 	struct watch *watch = owner;
 	unsigned      ready = (flags & EV_READ ? WATCH_READ : 0) | (flags & EV_WRITE ? WATCH_WRITE : 0);
 
-	(void)fd;
+	if (watch->wants == WATCH_HANGUP && !peer_is_gone(fd))
+		return;
 	loop_enter(watch->loop);
-	watch->on_ready(watch->owner, ready);
+	watch->on_ready(watch->owner, watch->wants == WATCH_HANGUP ? WATCH_HANGUP : ready);
 }
 
 static void
@@ -85,11 +101,17 @@ watch_change(struct watch *watch, unsigned wants)
 void
 watch_want(struct watch *watch, unsigned wants)
 {
-	assert(watch->loop != NULL && (wants & ~(unsigned)(WATCH_READ | WATCH_WRITE)) == 0);
+	assert(watch->loop != NULL && wants <= WATCH_HANGUP);
 	if (wants == watch->wants)
 		return;
-	if (wants == WATCH_NOTHING) {
+	/* One descriptor cannot be watched for edges and levels at once. */
+	if (watch->wants == WATCH_HANGUP || (wants == WATCH_HANGUP && watch->wants != WATCH_NOTHING)) {
 		event_del(&watch->event);
+		watch->wants = WATCH_NOTHING;
+	}
+	if (wants == WATCH_NOTHING) {
+		if (watch->wants != WATCH_NOTHING)
+			event_del(&watch->event);
 	} else if (watch->wants == WATCH_NOTHING) {
 		watch_assign(watch, event_get_fd(&watch->event), wants);
 		watch_add(watch);

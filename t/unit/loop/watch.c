@@ -308,6 +308,59 @@ test_unwatchable_is_logged(void **state)
 
 #define test_with_pair(name) cmocka_unit_test_setup_teardown(name, pair_set_up, pair_tear_down)
 
+/* Input alone is not told, and does not keep the loop turning; the peer's end is. */
+static void
+test_hangup_is_told_and_nothing_else(void **state)
+{
+	struct hearer hearer;
+	uint64_t      turns;
+
+	hearer_init(&hearer, pair[0]);
+	watch_want(&hearer.watch, WATCH_READ);
+	watch_want(&hearer.watch, WATCH_HANGUP);
+	assert_int_equal(write(pair[1], "x", 1), 1);
+	run_for(20);
+	assert_int_equal(hearer.count, 0);
+	turns = loop_turns(loop);
+	assert_int_equal(shutdown(pair[1], SHUT_WR), 0);
+	run_for(20);
+	assert_int_equal(hearer.count, 0);
+	assert_true(loop_turns(loop) - turns < 10);
+	close(pair[1]);
+	run_for(1000);
+	assert_int_equal(hearer.count, 1);
+	assert_int_equal(hearer.ready, WATCH_HANGUP);
+	watch_want(&hearer.watch, WATCH_READ);
+	run_for(1000);
+	assert_int_equal(hearer.count, 2);
+	assert_true(hearer.ready & WATCH_READ);
+	watch_fini(&hearer.watch);
+	pair[1] = dup(pair[0]);
+}
+
+/* close(2) takes the descriptor out of epoll: the next one of that number is watched anew. */
+static void
+test_closing_leaves_nothing_behind(void **state)
+{
+	struct hearer hearer;
+	int	      before[2];
+
+	memcpy(before, pair, sizeof(pair));
+	hearer_init(&hearer, pair[0]);
+	watch_want(&hearer.watch, WATCH_READ);
+	watch_close(&hearer.watch);
+	close(pair[0]);
+	close(pair[1]);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	assert_int_equal(pair[0], before[0]);
+	hearer_init(&hearer, pair[0]);
+	watch_want(&hearer.watch, WATCH_READ);
+	assert_int_equal(write(pair[1], "x", 1), 1);
+	run_for(1000);
+	assert_int_equal(hearer.count, 1);
+	watch_fini(&hearer.watch);
+}
+
 int
 main(void)
 {
@@ -321,6 +374,8 @@ main(void)
 		test_with_pair(test_unwanted_in_its_turn_is_not_called),
 		test_with_pair(test_wants_change_inside_the_callback),
 		test_with_pair(test_unwatchable_is_logged),
+		test_with_pair(test_hangup_is_told_and_nothing_else),
+		test_with_pair(test_closing_leaves_nothing_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
