@@ -2,7 +2,8 @@
  * stream: bytes to and from one peer, in order.
  *
  * One system call a verb, never blocking, never calling back: the owner may free anything right after any of them
- * returns. It has no timeouts and no queue (downstream/out.h has one).
+ * returns. It has no timeouts and no queue (downstream/out.h has one). The process ignores SIGPIPE: sendfile(2) has no
+ * flag against it.
  */
 #ifndef REEVE_NET_STREAM_H
 #define REEVE_NET_STREAM_H
