@@ -155,6 +155,8 @@ is from('127.0.0.1', '/near'), 200, 'allow';
 is from('127.0.0.9', '/near'), 403, '... nobody else';
 is from('127.0.0.1', '/not-two'), 200, 'deny';
 is from('127.0.0.2', '/not-two'), 403, '... comes first';
+is connect_to(port => $port, from => '127.0.0.2')->fetch('GET', '/not-two')->header('x-default'), 'yes',
+    'headers: on a refusal, too';
 
 # -- body --
 is request($port, 'POST', '/sized', body => 'x' x 1024)->status, 200, 'max_size';

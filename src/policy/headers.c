@@ -141,5 +141,6 @@ const struct policy_type policy_headers = {
 	.group = &headers_group,
 	.build = headers_build,
 	.on_response = headers_on_response,
-	.doc = "Fields of the response.",
+	.sees_refusals = true,
+	.doc = "Fields of the response: of every response of the route, also those of policies that refuse a request.",
 };

@@ -51,10 +51,10 @@ route_back(struct request *request)
 {
 	const struct route *route = request->route;
 
-	for (unsigned i = request->stage; i-- > 0;) {
+	for (unsigned i = route->policy_count; i-- > 0;) {
 		const struct route_policy *policy = &route->policies[i];
 
-		if (policy->type->on_response)
+		if (policy->type->on_response && (i < request->stage || policy->type->sees_refusals))
 			policy->type->on_response(policy->options, request);
 	}
 }

@@ -2,7 +2,8 @@
  * stage: what a route is made of: policies it walks through and the handler that ends it. One row and one file each.
  *
  * policies.h and handlers.h list them; the list's order is the order of walking. on_request goes forward until a policy
- * answers, on_response goes back over all policies that were asked, on_end over the same.
+ * answers, on_response goes back over all policies that were asked (and those that see refusals), on_end over those
+ * asked.
  */
 #ifndef REEVE_ROUTE_STAGE_H
 #define REEVE_ROUTE_STAGE_H
@@ -49,6 +50,7 @@ struct policy_type {
 	option_parse			*build;		/* after the options are read; NULL: nothing to build */
 	enum stage_result		(*on_request)(const void *policy, struct request *request);	/* or NULL */
 	void				(*on_response)(const void *policy, struct request *request);	/* or NULL */
+	bool				 sees_refusals;	/* on_response also for answers of policies before it */
 	void				(*on_end)(const void *policy, struct request *request);		/* or NULL */
 	struct span			(*error_content)(const void *policy, struct request *request, unsigned status,
 	    const char *detail);	/* only `errors` has it */
