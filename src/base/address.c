@@ -171,7 +171,7 @@ network_parse(struct span cidr, struct network *network_out)
 	if (!address_parse_host(host, 0, &address) ||
 	    (slash < cidr.len && !span_to_number(span_skip(cidr, slash + 1), bits, &prefix)))
 		return false;
-	if (bits == 128 && address.any.sa_family == AF_INET) {		/* "::ffff:10.0.0.0/104" */
+	if (bits == 128 && address.any.sa_family == AF_INET) {	/* "::ffff:10.0.0.0/104" */
 		if (prefix < V4_MAPPED_BITS)
 			return false;
 		bits = 32;

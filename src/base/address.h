@@ -23,12 +23,12 @@ struct address {
 
 enum { ADDRESS_TEXT_MAX = 64 };
 
-bool		address_is_set(const struct address *address);		/* family is not AF_UNSPEC */
+bool		address_is_set(const struct address *address);	/* family is not AF_UNSPEC */
 void		address_from_sockaddr(struct address *address, const struct sockaddr *from);	/* v4-mapped: v4 */
-uint16_t	address_port(const struct address *address);		/* host order; 0 for unix */
-bool		address_equal(const struct address *a, const struct address *b);	/* with the port */
-bool		address_equal_host(const struct address *a, const struct address *b);	/* without */
-socklen_t	address_length(const struct address *address);		/* for connect(2) and friends */
+uint16_t	address_port(const struct address *address);	/* host order; 0 for unix */
+bool		address_equal(const struct address *a, const struct address *b);		/* with the port */
+bool		address_equal_host(const struct address *a, const struct address *b);		/* without */
+socklen_t	address_length(const struct address *address);	/* for connect(2) and friends */
 
 /* "127.0.0.1", "2001:db8::1", "unix" — no port. NUL-terminated; returns the length. */
 size_t		address_format_host(const struct address *address, char to[ADDRESS_TEXT_MAX]);
@@ -40,13 +40,13 @@ bool		address_parse_host(struct span host, uint16_t port, struct address *addres
 /* -- networks ------------------------------------------------------------------------------------------------------ */
 
 struct network {
-	uint8_t		family;		/* AF_INET, AF_INET6, AF_UNIX ("unix": peers on unix sockets) */
-	uint8_t		prefix;		/* bits */
-	uint8_t		bytes[16];
+	uint8_t	family;	/* AF_INET, AF_INET6, AF_UNIX ("unix": peers on unix sockets) */
+	uint8_t	prefix;	/* bits */
+	uint8_t	bytes[16];
 };
 
 struct networks {
-	struct network	*items;		/* arena */
+	struct network	*items;	/* arena */
 	size_t		 count;
 };
 

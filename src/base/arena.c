@@ -33,10 +33,10 @@
 #define BLOCK_SIZE_MAX (1024 * 1024) /* doubling ends here */
 
 struct arena_block {
-	struct arena_block *older;
-	size_t		    room;	   /* bytes at `bytes` */
-	size_t		    ordinary_room; /* of the newest ordinary block, this one or an older */
-	alignas(PIECE_ALIGNMENT) char bytes[];
+	struct arena_block		*older;
+	size_t				 room;		/* bytes at `bytes` */
+	size_t				 ordinary_room;	/* of the newest ordinary block, this one or an older */
+	alignas(PIECE_ALIGNMENT) char	 bytes[];
 };
 
 static struct arena_block *
@@ -64,7 +64,7 @@ block_open(struct arena *arena, struct arena_block *block)
 static void
 block_add_ordinary(struct arena *arena)
 {
-	size_t		    room = arena->block_size;
+	size_t room = arena->block_size;
 	struct arena_block *block;
 
 	if (arena->blocks != NULL) {
@@ -201,8 +201,8 @@ char *
 arena_format(struct arena *arena, const char *format, ...)
 {
 	va_list list, again;
-	int	len;
-	char   *text;
+	int len;
+	char *text;
 
 	va_start(list, format);
 	va_copy(again, list);

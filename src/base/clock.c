@@ -56,12 +56,12 @@ digits_put(char *to, unsigned number, int count)
 static char *
 date_put(char *to, unsigned days_since_1970)
 {
-	unsigned days = days_since_1970 + 719468; /* since 0000-03-01 */
-	unsigned era = days / 146097;		  /* 400 years */
+	unsigned days = days_since_1970 + 719468;	/* since 0000-03-01 */
+	unsigned era = days / 146097;			/* 400 years */
 	unsigned day_of_era = days % 146097;
 	unsigned year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
 	unsigned day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	unsigned month = (5 * day_of_year + 2) / 153; /* 0: March */
+	unsigned month = (5 * day_of_year + 2) / 153;	/* 0: March */
 	unsigned day = day_of_year - (153 * month + 2) / 5 + 1;
 	unsigned year = era * 400 + year_of_era + (month >= 10);
 

@@ -26,7 +26,7 @@ bool
 err_set(struct err *err, const char *format, ...)
 {
 	struct err aside;
-	va_list	   list;
+	va_list list;
 
 	if (err == NULL)
 		return false;
@@ -40,9 +40,9 @@ err_set(struct err *err, const char *format, ...)
 bool
 err_set_errno(struct err *err, const char *format, ...)
 {
-	int	   number = errno;
+	int number = errno;
 	struct err aside, reason;
-	va_list	   list;
+	va_list list;
 
 	if (err == NULL)
 		return false;
@@ -59,7 +59,7 @@ bool
 err_prefix(struct err *err, const char *format, ...)
 {
 	struct err aside, old;
-	va_list	   list;
+	va_list list;
 
 	if (err == NULL)
 		return false;

@@ -66,7 +66,7 @@ fd_write_all(int fd, struct span bytes)
 static int
 file_open(const char *path, struct err *err)
 {
-	int	    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat status;
 
 	if (fd < 0) {
@@ -87,7 +87,7 @@ file_read_open(int fd, const char *path, size_t max_bytes, struct text *to, stru
 	size_t before = to->len;
 
 	for (;;) {
-		char   *at = text_reserve(to, READ_STEP);
+		char *at = text_reserve(to, READ_STEP);
 		ssize_t count = read(fd, at, READ_STEP);
 
 		if (count < 0 && errno == EINTR)
@@ -106,9 +106,9 @@ file_read_open(int fd, const char *path, size_t max_bytes, struct text *to, stru
 bool
 file_read(const char *path, size_t max_bytes, struct text *to, struct err *err)
 {
-	int    fd = file_open(path, err);
+	int fd = file_open(path, err);
 	size_t before = to->len;
-	bool   is_read;
+	bool is_read;
 
 	if (fd < 0)
 		return false;
@@ -125,9 +125,9 @@ file_read(const char *path, size_t max_bytes, struct text *to, struct err *err)
 static void
 directory_sync(const char *path)
 {
-	size_t	    slash = span_find_last(span_text(path), '/');
+	size_t slash = span_find_last(span_text(path), '/');
 	struct text name = { 0 };
-	int	    fd;
+	int fd;
 
 	if (path[slash] == '\0')
 		text_add_byte(&name, '.');
@@ -151,8 +151,8 @@ bool
 file_write(const char *path, struct span bytes, mode_t mode, struct err *err)
 {
 	struct text neighbour = { 0 };
-	int	    fd;
-	bool	    is_written;
+	int fd;
+	bool is_written;
 
 	text_format(&neighbour, "%s.XXXXXX", path);
 	fd = mkostemp(neighbour.bytes, O_CLOEXEC);
@@ -182,7 +182,7 @@ directory_make_one(const char *path, mode_t mode, struct err *err)
 {
 	if (directory_exists(path) || mkdir(path, mode) == 0)
 		return true;
-	if (errno == EEXIST && directory_exists(path)) /* another process was faster */
+	if (errno == EEXIST && directory_exists(path))	/* another process was faster */
 		return true;
 	return err_set_errno(err, "cannot make the directory %s", path);
 }
@@ -192,7 +192,7 @@ bool
 directory_make(const char *path, mode_t mode, struct err *err)
 {
 	char *prefix = memory_copy_text(path);
-	bool  is_made = true;
+	bool is_made = true;
 
 	for (char *slash = strchr(prefix + (path[0] == '/'), '/'); is_made && slash != NULL;
 	    slash = strchr(slash + 1, '/')) {
@@ -208,14 +208,14 @@ directory_make(const char *path, mode_t mode, struct err *err)
 size_t
 fd_count(void)
 {
-	DIR	      *directory = opendir("/proc/self/fd");
+	DIR *directory = opendir("/proc/self/fd");
 	struct dirent *entry;
-	size_t	       count = 0;
+	size_t count = 0;
 
 	if (directory == NULL)
 		return 0;
 	while ((entry = readdir(directory)) != NULL)
 		count += entry->d_name[0] != '.';
 	closedir(directory);
-	return count - 1; /* the directory itself */
+	return count - 1;	/* the directory itself */
 }

@@ -12,7 +12,7 @@
 #include <sys/random.h>
 
 struct sip {
-	uint64_t a, b, c, d;
+	uint64_t	a, b, c, d;
 };
 
 static uint64_t
@@ -64,7 +64,7 @@ hash_span(uint64_t seed, struct span bytes)
 		seed ^ UINT64_C(0x7465646279746573),
 	};
 	uint64_t last = (uint64_t)bytes.len << 56;
-	size_t	 whole = bytes.len & ~(size_t)7;
+	size_t whole = bytes.len & ~(size_t)7;
 
 	for (size_t i = 0; i < whole; i += 8)
 		sip_word(&sip, word_at(bytes.at + i));
@@ -100,7 +100,7 @@ random_bytes(void *to, size_t count)
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
-			abort(); /* no kernel that we run on lacks it, and guessable ids are worse than none */
+			abort();	/* no kernel that we run on lacks it, and guessable ids are worse than none */
 		at += got;
 		count -= (size_t)got;
 	}
@@ -108,9 +108,9 @@ random_bytes(void *to, size_t count)
 
 /* Per process: a forked child must not repeat its parent's numbers, so it starts with is_seeded false. */
 static struct {
-	uint64_t words[4];
-	bool	 is_seeded;
-	bool	 hears_forks;
+	uint64_t	words[4];
+	bool		is_seeded;
+	bool		hears_forks;
 } generator;
 
 static void
@@ -125,7 +125,7 @@ generator_seed(void)
 	if (!generator.hears_forks)
 		generator.hears_forks = pthread_atfork(NULL, NULL, generator_forget) == 0;
 	random_bytes(generator.words, sizeof(generator.words));
-	generator.words[0] |= 1; /* all zero would stay so for ever */
+	generator.words[0] |= 1;	/* all zero would stay so for ever */
 	generator.is_seeded = true;
 }
 
@@ -133,7 +133,7 @@ uint64_t
 random_number(void)
 {
 	uint64_t *words = generator.words;
-	uint64_t  result, moved;
+	uint64_t result, moved;
 
 	if (!generator.is_seeded)
 		generator_seed();

@@ -10,10 +10,10 @@
 #include "base/span.h"
 
 uint64_t	hash_span(uint64_t seed, struct span bytes);
-uint64_t	hash_mix(uint64_t a, uint64_t b);		/* two hashes into one */
+uint64_t	hash_mix(uint64_t a, uint64_t b);	/* two hashes into one */
 
-void		random_bytes(void *to, size_t count);		/* getrandom(2): fit for ids and keys */
-uint64_t	random_number(void);				/* fast, seeded anew in each process; no secrets */
-uint64_t	random_below(uint64_t bound);			/* 0 … bound-1; bound > 0 */
+void		random_bytes(void *to, size_t count);	/* getrandom(2): fit for ids and keys */
+uint64_t	random_number(void);			/* fast, seeded anew in each process; no secrets */
+uint64_t	random_below(uint64_t bound);		/* 0 … bound-1; bound > 0 */
 
 #endif

@@ -14,7 +14,7 @@ struct json_scan {
 	bool		 failed;
 };
 
-static bool	value_skip(struct json_scan *scan, unsigned depth);
+static bool value_skip(struct json_scan *scan, unsigned depth);
 
 static bool
 scan_fail(struct json_scan *scan)
@@ -128,7 +128,7 @@ utf8_skip(struct json_scan *scan)
 	unsigned char lead = (unsigned char)*scan->at;
 	unsigned char low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
 	unsigned char high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-	ptrdiff_t     count = lead >= 0xc2 && lead <= 0xdf ? 2 : lead >= 0xe0 && lead <= 0xef ? 3 : 4;
+	ptrdiff_t count = lead >= 0xc2 && lead <= 0xdf ? 2 : lead >= 0xe0 && lead <= 0xef ? 3 : 4;
 
 	if (lead < 0xc2 || lead > 0xf4 || scan->end - scan->at < count)
 		return scan_fail(scan);
@@ -286,8 +286,8 @@ bool
 json_next(struct json_walk *walk, struct span *key_out, struct json_value *value_out)
 {
 	struct json_scan scan;
-	const char	*from;
-	bool		 is_read;
+	const char *from;
+	bool is_read;
 
 	if (walk->rest.len == 0)
 		return false;
@@ -319,7 +319,7 @@ bool
 json_get(struct json_value object, const char *key, struct json_value *value_out)
 {
 	struct json_walk walk = json_walk(object);
-	struct span	 found;
+	struct span found;
 
 	if (object.kind != JSON_OBJECT)
 		return false;
@@ -333,10 +333,10 @@ json_get(struct json_value object, const char *key, struct json_value *value_out
 size_t
 json_count(struct json_value container)
 {
-	struct json_walk  walk = json_walk(container);
+	struct json_walk walk = json_walk(container);
 	struct json_value value;
-	struct span	  key;
-	size_t		  count = 0;
+	struct span key;
+	size_t count = 0;
 
 	while (json_next(&walk, &key, &value))
 		count++;
@@ -388,7 +388,7 @@ static const char *
 escape_add(struct text *to, const char *at, const char *end)
 {
 	static const char letters[] = "bfnrt", meanings[] = "\b\f\n\r\t";
-	const char	 *letter = strchr(letters, *at);
+	const char *letter = strchr(letters, *at);
 
 	if (*at == 'u')
 		return unicode_add(to, at + 1, end);

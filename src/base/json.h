@@ -17,32 +17,32 @@ enum { JSON_DEPTH = 64 };
 enum json_kind { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
 struct json_value {
-	enum json_kind	 kind;
-	struct span	 raw;		/* its text, quotes and brackets included; borrowed from the parsed bytes */
+	enum json_kind	kind;
+	struct span	raw;	/* its text, quotes and brackets included; borrowed from the parsed bytes */
 };
 
 bool	json_parse(struct span bytes, struct json_value *value_out);
 
 /* Members of an object or elements of an array, in order. */
 struct json_walk {
-	struct span	 rest;
-	bool		 has_keys;
+	struct span	rest;
+	bool		has_keys;
 };
 
-struct json_walk json_walk(struct json_value container);	/* of another kind: nothing to walk */
+struct json_walk	json_walk(struct json_value container);	/* of another kind: nothing to walk */
 
 /* key: raw, without its quotes. */
-bool		 json_next(struct json_walk *walk, struct span *key_out, struct json_value *value_out);
+bool			json_next(struct json_walk *walk, struct span *key_out, struct json_value *value_out);
 
 /* The first member whose key is `key` (a plain word: no key that needs escapes is found). */
-bool		 json_get(struct json_value object, const char *key, struct json_value *value_out);
-size_t		 json_count(struct json_value container);
+bool			json_get(struct json_value object, const char *key, struct json_value *value_out);
+size_t			json_count(struct json_value container);
 
 /* The text of a string, escapes resolved (a lone surrogate becomes U+FFFD). Nothing for another kind. */
-void		 json_string_add(struct json_value string, struct text *to);
+void			json_string_add(struct json_value string, struct text *to);
 
 /* Whole numbers from 0 only; false otherwise. */
-bool		 json_number(struct json_value number, uint64_t *number_out);
-bool		 json_is_true(struct json_value value);
+bool			json_number(struct json_value number, uint64_t *number_out);
+bool			json_is_true(struct json_value value);
 
 #endif

@@ -15,12 +15,12 @@
 #define LINE_ROOM_KEPT 16384
 
 static struct {
-	log_sink      *sink;	/* NULL: descriptor 2 */
-	void	      *owner;	/* borrowed */
-	enum log_level level;
-	struct text    line;	/* owned: the room of the last line */
-	pid_t	       pid;	/* 0: not asked yet, or forked since */
-	bool	       hears_forks;
+	log_sink	*sink;	/* NULL: descriptor 2 */
+	void		*owner;	/* borrowed */
+	enum log_level	 level;
+	struct text	 line;	/* owned: the room of the last line */
+	pid_t		 pid;	/* 0: not asked yet, or forked since */
+	bool		 hears_forks;
 } log_state = { .level = LOG_INFO };
 
 static const char *const level_names[] = {
@@ -30,16 +30,16 @@ static const char *const level_names[] = {
 static_assert(COUNT(level_names) == LOG_SILENT + 1, "every level has a name");
 
 static const struct {
-	const char    *name;
-	enum log_level level;
+	const char	*name;
+	enum log_level	 level;
 } level_aliases[] = {
 	{ "warning", LOG_WARN }, { "err", LOG_ERROR }, { "off", LOG_SILENT },
 };
 
 struct message_row {
-	const char    *name;
-	const char    *text;
-	enum log_level level;
+	const char	*name;
+	const char	*text;
+	enum log_level	 level;
 };
 
 #define MESSAGE_ROW(row_name, row_level, row_text) \
@@ -104,10 +104,10 @@ log_level_parse(struct span from, enum log_level *level_out)
 static void
 line_to_stderr(struct span line)
 {
-	char	     newline[] = "\n";
+	char newline[] = "\n";
 	union {
-		const char *from;
-		void	   *to;
+		const char	*from;
+		void		*to;
 	} bytes = { line.at };
 	struct iovec pieces[] = {
 		{ .iov_base = bytes.to, .iov_len = line.len },
@@ -240,7 +240,7 @@ void
 log_emit(enum message message, const struct log_field *fields)
 {
 	enum log_level level = message_level(message);
-	struct text    line;
+	struct text line;
 
 	if (!log_is_on(level))
 		return;

@@ -29,18 +29,18 @@ struct log_field {
 /* A whole line, without the newline. */
 typedef void log_sink(void *owner, enum log_level level, struct span line);
 
-void		 log_to(log_sink *sink, void *owner);
-void		 log_set_level(enum log_level level);		/* less than this is not written */
-enum log_level	 log_get_level(void);
-bool		 log_is_on(enum log_level level);
-const char	*log_level_name(enum log_level level);
-bool		 log_level_parse(struct span from, enum log_level *level_out);	/* also warning, err, off */
+void			 log_to(log_sink *sink, void *owner);
+void			 log_set_level(enum log_level level);	/* less than this is not written */
+enum log_level		 log_get_level(void);
+bool			 log_is_on(enum log_level level);
+const char		*log_level_name(enum log_level level);
+bool			 log_level_parse(struct span from, enum log_level *level_out);	/* also warning, err, off */
 
-struct log_field log_text(const char *name, const char *value);		/* NULL value: "" */
-struct log_field log_span(const char *name, struct span value);
-struct log_field log_number(const char *name, uint64_t value);
-struct log_field log_signed(const char *name, int64_t value);
-struct log_field log_bool(const char *name, bool value);
+struct log_field	 log_text(const char *name, const char *value);	/* NULL value: "" */
+struct log_field	 log_span(const char *name, struct span value);
+struct log_field	 log_number(const char *name, uint64_t value);
+struct log_field	 log_signed(const char *name, int64_t value);
+struct log_field	 log_bool(const char *name, bool value);
 
 /* A macro only because C has no other way to pass a list of fields. */
 #define log_say(message, ...) log_emit((message), (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(,) { 0 } })
@@ -50,8 +50,8 @@ void		 log_emit(enum message message, const struct log_field *fields);
 void		 log_open_record(struct text *to, enum log_level level, uint64_t wall_ms, struct span sentence);
 void		 log_write_line(enum log_level level, struct span line);	/* to the sink, as it is */
 
-const char	*message_text(enum message message);		/* the row's sentence */
-const char	*message_name(enum message message);		/* "WORKER_DIED" */
+const char	*message_text(enum message message);	/* the row's sentence */
+const char	*message_name(enum message message);	/* "WORKER_DIED" */
 enum log_level	 message_level(enum message message);
 
 #endif

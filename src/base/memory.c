@@ -58,8 +58,8 @@ memory_resize(void *old, size_t size)
 char *
 memory_copy_text(const char *text)
 {
-	size_t	size = strlen(text) + 1;
-	char   *copy = memory_alloc(size);
+	size_t size = strlen(text) + 1;
+	char *copy = memory_alloc(size);
 
 	memcpy(copy, text, size);
 	return copy;

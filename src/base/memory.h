@@ -13,6 +13,6 @@ void	*memory_alloc(size_t size) __attribute__((malloc, returns_nonnull, warn_unu
 void	*memory_zalloc(size_t size) __attribute__((malloc, returns_nonnull, warn_unused_result));	/* zeroed */
 void	*memory_resize(void *old, size_t size) __attribute__((returns_nonnull, warn_unused_result));
 char	*memory_copy_text(const char *text) __attribute__((malloc, returns_nonnull, warn_unused_result));
-void	 memory_free(void *old);							/* NULL is fine */
+void	 memory_free(void *old);	/* NULL is fine */
 
 #endif

@@ -28,8 +28,8 @@ span_ends_with(struct span a, struct span suffix)
 int
 span_compare(struct span a, struct span b)
 {
-	size_t	shared = a.len < b.len ? a.len : b.len;
-	int	order = shared == 0 ? 0 : memcmp(a.at, b.at, shared);
+	size_t shared = a.len < b.len ? a.len : b.len;
+	int order = shared == 0 ? 0 : memcmp(a.at, b.at, shared);
 
 	if (order != 0)
 		return order;

@@ -84,7 +84,7 @@ text_add_byte(struct text *text, char byte)
 void
 text_add_number(struct text *text, uint64_t number)
 {
-	char  digits[20];
+	char digits[20];
 	char *at = digits + sizeof(digits);
 
 	do {
@@ -108,9 +108,9 @@ void
 text_format_list(struct text *text, const char *format, va_list list)
 {
 	va_list again;
-	char   *to = text_reserve(text, ROOM_MIN);
-	size_t	room = text->room - text->len;
-	int	len;
+	char *to = text_reserve(text, ROOM_MIN);
+	size_t room = text->room - text->len;
+	int len;
 
 	va_copy(again, list);
 	len = vsnprintf(to, room, format, list);
@@ -168,8 +168,8 @@ static size_t
 utf8_take(struct span bytes, bool *valid_out)
 {
 	unsigned char lead = (unsigned char)bytes.at[0];
-	size_t	      want = utf8_len_by_lead(lead);
-	size_t	      have = 1;
+	size_t want = utf8_len_by_lead(lead);
+	size_t have = 1;
 
 	while (have < want && have < bytes.len) {
 		unsigned char byte = (unsigned char)bytes.at[have];
@@ -205,7 +205,7 @@ json_escape(struct text *text, unsigned char byte)
 static size_t
 json_special(struct text *text, struct span bytes)
 {
-	bool   is_valid;
+	bool is_valid;
 	size_t count;
 
 	if ((unsigned char)bytes.at[0] < 0x80) {

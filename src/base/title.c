@@ -14,9 +14,9 @@
 extern char **environ;
 
 static struct {
-	char  *at;
-	size_t room;
-	char **environment; /* owned: the moved one */
+	char	*at;
+	size_t	 room;
+	char	**environment;	/* owned: the moved one */
 } title;
 
 /* How far the strings go on without a gap from `end`. */

@@ -12,8 +12,8 @@
 #define DURATION_MAX_MS (3650 * DAY_MS)
 
 struct unit {
-	const char *name;
-	uint64_t    size;
+	const char	*name;
+	uint64_t	 size;
 };
 
 static const struct unit durations[] = {
@@ -61,7 +61,7 @@ multiply(uint64_t number, uint64_t size, uint64_t max, uint64_t *product_out)
 bool
 duration_parse(struct span from, uint64_t *ms_out)
 {
-	uint64_t    number;
+	uint64_t number;
 	struct span name;
 
 	if (!number_and_name(from, &number, &name))
@@ -76,7 +76,7 @@ duration_parse(struct span from, uint64_t *ms_out)
 bool
 size_parse(struct span from, uint64_t *bytes_out)
 {
-	uint64_t    number;
+	uint64_t number;
 	struct span name;
 
 	if (!number_and_name(from, &number, &name))
@@ -91,7 +91,7 @@ size_parse(struct span from, uint64_t *bytes_out)
 bool
 percent_parse(struct span from, uint32_t *percent_out)
 {
-	uint64_t    number;
+	uint64_t number;
 	struct span name;
 
 	if (!number_and_name(from, &number, &name) || !span_is(name, "%") || number > 100)

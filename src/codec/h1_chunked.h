@@ -19,10 +19,10 @@
 #include "http/field.h"
 
 enum h1_chunked_result {
-	H1_CHUNK_DATA,		/* *piece_out holds some content, pointing into the input */
-	H1_CHUNK_AGAIN,		/* all input is used up */
-	H1_CHUNK_END,		/* the body is complete; what follows stays in *rest_io; again if asked again */
-	H1_CHUNK_BAD,		/* chunked->why says; again if asked again */
+	H1_CHUNK_DATA,	/* *piece_out holds some content, pointing into the input */
+	H1_CHUNK_AGAIN,	/* all input is used up */
+	H1_CHUNK_END,	/* the body is complete; what follows stays in *rest_io; again if asked again */
+	H1_CHUNK_BAD,	/* chunked->why says; again if asked again */
 };
 
 struct h1_chunked {
@@ -45,12 +45,13 @@ struct h1_chunked {
  * trailers is initialised by the caller, with an arena. max_trailer_bytes (at most 16 MB) counts the field lines
  * only.
  */
-void	h1_chunked_init(struct h1_chunked *chunked, struct fields *trailers, uint32_t max_trailer_bytes);
-enum h1_chunked_result h1_chunked_read(struct h1_chunked *chunked, struct span *rest_io, struct span *piece_out);
+void			h1_chunked_init(struct h1_chunked *chunked, struct fields *trailers,
+    uint32_t max_trailer_bytes);
+enum h1_chunked_result	h1_chunked_read(struct h1_chunked *chunked, struct span *rest_io, struct span *piece_out);
 
 enum { H1_CHUNK_HEAD_MAX = 18 };	/* 16 hex digits and CRLF */
 
 /* "1f40\r\n" for the chunk that carries `size` bytes; returns the bytes written. */
-size_t	h1_chunk_head_write(char to[H1_CHUNK_HEAD_MAX], uint64_t size);
+size_t			h1_chunk_head_write(char to[H1_CHUNK_HEAD_MAX], uint64_t size);
 
 #endif

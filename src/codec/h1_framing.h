@@ -17,10 +17,10 @@ struct h1_framing {
  * 1.0 message, and any coding but one "chunked" (501 when only the codings before it are the trouble). Zeros that
  * lead a Content-Length are cut from the field's value, so that nobody who reads it later takes it for octal.
  */
-enum h1_result h1_framing_parse(struct fields *fields, unsigned minor, struct h1_framing *framing_out,
+enum h1_result	h1_framing_parse(struct fields *fields, unsigned minor, struct h1_framing *framing_out,
     struct h1_refusal *refusal_out);
 
 /* What Connection says about keeping the connection (RFC 9112 §9.3). */
-bool	h1_keep_alive(const struct fields *fields, unsigned minor);
+bool		h1_keep_alive(const struct fields *fields, unsigned minor);
 
 #endif

@@ -61,7 +61,7 @@ struct h1_request_head {
  * Refusals come as early as the bytes allow and do not change with more of them. The target is cut into its parts and
  * these are checked, but for the path, which uri_path_normalise() may refuse. Content-Length: 0 is H1_BODY_NONE.
  */
-enum h1_result h1_request_parse(struct span bytes, const struct h1_limits *limits, struct fields *fields,
+enum h1_result	h1_request_parse(struct span bytes, const struct h1_limits *limits, struct fields *fields,
     struct h1_request_head *head_out, size_t *used_out);
 
 /*
@@ -69,6 +69,6 @@ enum h1_result h1_request_parse(struct span bytes, const struct h1_limits *limit
  * or something that is no CRLF): cheap, so that a client who sends byte by byte costs linear time. The caller parses
  * anyway once limits->header_size bytes are there, which then are refused.
  */
-bool	h1_head_may_be_complete(struct span bytes, size_t searched);
+bool		h1_head_may_be_complete(struct span bytes, size_t searched);
 
 #endif

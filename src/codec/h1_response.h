@@ -22,7 +22,7 @@ struct h1_response_head {
 	const char	*why;			/* H1_BAD */
 };
 
-enum h1_result h1_response_parse(struct span bytes, enum http_method request_method, const struct h1_limits *limits,
+enum h1_result	h1_response_parse(struct span bytes, enum http_method request_method, const struct h1_limits *limits,
     struct fields *fields, struct h1_response_head *head_out, size_t *used_out);
 
 #endif

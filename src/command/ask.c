@@ -40,12 +40,12 @@ failure_print(const struct text *answer, const struct err *err)
 bool
 ask(const struct command_line *line, const struct question *question, struct text *answer_out, int *code_out)
 {
-	struct waiting	        waiting = { .what = question->what };
+	struct waiting waiting = { .what = question->what };
 	struct control_patience patience = { .on_wait = waiting_show, .owner = &waiting };
-	struct control_client  *client = NULL;
-	struct text	        path = { 0 };
-	struct err	        err;
-	bool			is_done;
+	struct control_client *client = NULL;
+	struct text path = { 0 };
+	struct err err;
+	bool is_done;
 
 	*code_out = COMMAND_MISUSED;
 	if (!timeout_read(line, question, &patience.timeout_ms, &err)) {
@@ -68,7 +68,7 @@ int
 ask_and_print(const struct command_line *line, const struct question *question)
 {
 	struct text answer = { 0 };
-	int	    code;
+	int code;
 
 	if (ask(line, question, &answer, &code)) {
 		if (answer.len == 0 || answer.bytes[answer.len - 1] != '\n')

@@ -29,7 +29,7 @@ static void
 valid_add(const struct site *site, const char *path, struct text *to)
 {
 	const struct site_options *options = site_options(site);
-	const struct conf_node	  *routes = conf_get(conf_root(site_conf(site)), "routes");
+	const struct conf_node *routes = conf_get(conf_root(site_conf(site)), "routes");
 
 	text_format(to, "%s is valid: ", path);
 	count_add(to, routes ? routes->count : 0, "route");
@@ -46,8 +46,8 @@ static void
 problems_paint(const struct conf_problems *problems, bool has_colours, struct text *to)
 {
 	const struct conf_problem *problem = problems->first;
-	struct text		   lines = { 0 };
-	struct span		   rest, line;
+	struct text lines = { 0 };
+	struct span rest, line;
 
 	conf_problems_format(problems, &lines);
 	rest = text_span(&lines);
@@ -130,10 +130,10 @@ static bool
 report_print(const struct command_line *line, const struct site *site, const struct conf_problems *problems,
     const char *path)
 {
-	bool	    is_print = command_line_has(line, FLAG_PRINT);
-	FILE	   *report_to = is_print ? stderr : stdout;
+	bool is_print = command_line_has(line, FLAG_PRINT);
+	FILE *report_to = is_print ? stderr : stdout;
 	struct text report = { 0 }, tree = { 0 };
-	bool	    is_done = true;
+	bool is_done = true;
 
 	if (command_line_has(line, FLAG_JSON))
 		report_json(site, problems, path, &report);
@@ -156,10 +156,10 @@ int
 cmd_check(const struct command_line *line)
 {
 	struct conf_problems problems;
-	struct err	     err;
-	const char	    *path = config_place(line, &err);
-	struct site	    *site;
-	bool		     is_good;
+	struct err err;
+	const char *path = config_place(line, &err);
+	struct site *site;
+	bool is_good;
 
 	if (path == NULL)
 		return output_fail(err.text);

@@ -23,7 +23,7 @@ static struct span
 lower_case(struct arena *arena, struct span from)
 {
 	struct span copy = arena_copy(arena, from);
-	char	   *to = arena_text(arena, copy);
+	char *to = arena_text(arena, copy);
 
 	for (size_t i = 0; i < copy.len; i++)
 		to[i] = byte_lower(to[i]);
@@ -35,7 +35,7 @@ static bool
 url_split(struct arena *arena, const char *url, struct uri_target *target_out)
 {
 	struct span given = span_text(url);
-	bool	    is_bare = given.len > 0 && url[0] != '/' && strstr(url, "://") == NULL && !span_is(given, "*");
+	bool is_bare = given.len > 0 && url[0] != '/' && strstr(url, "://") == NULL && !span_is(given, "*");
 
 	if (is_bare)
 		given = span_text(arena_format(arena, "http://%s", url));
@@ -46,8 +46,8 @@ static bool
 authority_fill(struct asker *asker, struct span authority, struct err *err)
 {
 	struct request *request = &asker->request;
-	uint16_t	port = 0;
-	bool		has_port = false;
+	uint16_t port = 0;
+	bool has_port = false;
 
 	request->authority = request->forwarded_host = authority;
 	if (authority.len > 0 && !uri_authority_parse(authority, &request->host, &port, &has_port))
@@ -61,7 +61,7 @@ authority_fill(struct asker *asker, struct span authority, struct err *err)
 static bool
 target_fill(struct asker *asker, const char *url, struct err *err)
 {
-	struct request	 *request = &asker->request;
+	struct request *request = &asker->request;
 	struct uri_target target;
 
 	if (!url_split(&asker->arena, url, &target))
@@ -96,7 +96,7 @@ static bool
 field_fill(struct asker *asker, const char *given, struct err *err)
 {
 	struct span line = span_text(given);
-	size_t	    colon = span_find(line, ':');
+	size_t colon = span_find(line, ':');
 	struct span name = span_first(line, colon), value = span_trim(span_skip(line, colon + 1));
 
 	if (colon == line.len || !field_name_is_valid(name) || !field_value_is_valid(value))
@@ -149,9 +149,9 @@ static struct site *
 site_load(const char *path)
 {
 	struct conf_problems problems;
-	struct conf	    *conf;
-	struct site	    *site;
-	struct text	     lines = { 0 };
+	struct conf *conf;
+	struct site *site;
+	struct text lines = { 0 };
 
 	conf_problems_init(&problems);
 	conf = conf_load(path, &problems);
@@ -172,8 +172,8 @@ static int
 explain(const char *path, struct request *request)
 {
 	struct site *site = site_load(path);
-	struct text  text = { 0 };
-	bool	     is_served;
+	struct text text = { 0 };
+	bool is_served;
 
 	if (site == NULL)
 		return COMMAND_FAILED;
@@ -188,9 +188,9 @@ int
 cmd_explain(const struct command_line *line)
 {
 	struct asker asker;
-	struct err   err;
-	const char  *path = config_place(line, &err);
-	int	     code;
+	struct err err;
+	const char *path = config_place(line, &err);
+	int code;
 
 	if (path == NULL)
 		return output_fail(err.text);

@@ -6,7 +6,7 @@
 int
 cmd_run(const struct command_line *line)
 {
-	struct err  err;
+	struct err err;
 	const char *config = config_place(line, &err);
 
 	if (config == NULL)

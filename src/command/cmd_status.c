@@ -16,15 +16,15 @@
 enum shape {
 	AS_TEXT,
 	AS_NUMBER,
-	AS_DURATION, /* of so many ms */
-	AS_AGE,	     /* since that moment, in ms of the wall clock */
+	AS_DURATION,	/* of so many ms */
+	AS_AGE,		/* since that moment, in ms of the wall clock */
 	AS_SIZE,
 };
 
 struct column {
-	const char *title;
-	const char *key;
-	enum shape  shape;
+	const char	*title;
+	const char	*key;
+	enum shape	 shape;
 };
 
 static const struct column worker_columns[] = {
@@ -80,7 +80,7 @@ static uint64_t
 number_of(struct json_value object, const char *key)
 {
 	struct json_value value;
-	uint64_t	  number = 0;
+	uint64_t number = 0;
 
 	if (json_get(object, key, &value))
 		json_number(value, &number);
@@ -92,10 +92,10 @@ number_of(struct json_value object, const char *key)
 static void
 rows_add(struct json_value list, const struct column *columns, size_t count, struct table *table)
 {
-	struct json_walk  walk = json_walk(list);
+	struct json_walk walk = json_walk(list);
 	struct json_value row;
-	struct span	  key;
-	struct text	  cell = { 0 };
+	struct span key;
+	struct text cell = { 0 };
 
 	while (json_next(&walk, &key, &row)) {
 		for (size_t i = 0; i < count; i++) {
@@ -111,8 +111,8 @@ static void
 list_print(struct json_value status, const char *key, const struct column *columns, size_t count, struct text *to)
 {
 	struct table_column titles[TABLE_COLUMNS_MAX];
-	struct json_value   list;
-	struct table	    table;
+	struct json_value list;
+	struct table table;
 
 	if (!json_get(status, key, &list) || json_count(list) == 0)
 		return;
@@ -138,7 +138,7 @@ static void
 reload_print(struct json_value status, struct text *to)
 {
 	struct json_value reload, at;
-	struct text	  message = { 0 };
+	struct text message = { 0 };
 
 	if (!json_get(status, "reload", &reload) || !json_get(reload, "at", &at) || at.kind != JSON_STRING)
 		return;
@@ -179,9 +179,9 @@ static void
 listeners_print(struct json_value status, struct text *to)
 {
 	struct json_value list, listener;
-	struct json_walk  walk;
-	struct span	  key;
-	const char	 *separator = "";
+	struct json_walk walk;
+	struct span key;
+	const char *separator = "";
 
 	if (!json_get(status, "listeners", &list))
 		return;
@@ -203,9 +203,9 @@ static uint64_t
 workers_sum(struct json_value status, const char *key)
 {
 	struct json_value list, worker;
-	struct json_walk  walk;
-	struct span	  ignored;
-	uint64_t	  sum = 0;
+	struct json_walk walk;
+	struct span ignored;
+	uint64_t sum = 0;
 
 	if (!json_get(status, "workers", &list))
 		return 0;
@@ -233,8 +233,8 @@ static void
 responses_print(struct json_value totals, struct text *to)
 {
 	static const struct {
-		const char *label;
-		const char *key;
+		const char	*label;
+		const char	*key;
 	} classes[] = {
 		{ "2xx ", "responses_2xx" },  { "3xx ", "responses_3xx" }, { "4xx ", "responses_4xx" },
 		{ "5xx ", "responses_5xx" }, { "cut off ", "aborted" },
@@ -300,8 +300,8 @@ static int
 for_people(const struct text *answer)
 {
 	struct json_value status;
-	struct text	  text = { 0 };
-	int		  code;
+	struct text text = { 0 };
+	int code;
 
 	if (!json_parse(text_span(answer), &status) || status.kind != JSON_OBJECT)
 		return output_fail("the answer of the running reeve is no JSON");
@@ -315,8 +315,8 @@ int
 cmd_status(const struct command_line *line)
 {
 	const struct question question = { .verb = "status", .what = "asking", .timeout_ms = TIMEOUT_MS };
-	struct text	      answer = { 0 };
-	int		      code;
+	struct text answer = { 0 };
+	int code;
 
 	if (ask(line, &question, &answer, &code)) {
 		if (command_line_has(line, FLAG_JSON)) {

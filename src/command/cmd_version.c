@@ -42,7 +42,7 @@ jemalloc_version(void)
 {
 	static char short_version[32];
 	const char *version = NULL;
-	size_t	    size = sizeof(version);
+	size_t size = sizeof(version);
 
 	if (mallctl == NULL || mallctl("version", &version, &size, NULL, 0) != 0)
 		return NULL;
@@ -51,8 +51,8 @@ jemalloc_version(void)
 }
 
 static const struct {
-	const char  *name;
-	const char *(*version)(void);	/* NULL: not in use */
+	const char	*name;
+	const char	*(*version)(void);	/* NULL: not in use */
 } libraries[] = {
 	{ "libevent", event_get_version },
 	{ "openssl", openssl_version },
@@ -93,8 +93,8 @@ sealed_memfd_works(void)
 }
 
 static const struct {
-	const char *name;
-	bool	  (*works)(void);
+	const char	*name;
+	bool		 (*works)(void);
 } features[] = {
 	{ "epollexclusive", exclusive_works },
 	{ "openat2", openat2_works },
@@ -172,8 +172,8 @@ int
 cmd_version(const struct command_line *line)
 {
 	struct utsname kernel = { .release = "" };
-	struct text    text = { 0 };
-	int	       code;
+	struct text text = { 0 };
+	int code;
 
 	uname(&kernel);
 	if (command_line_has(line, FLAG_JSON))

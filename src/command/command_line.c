@@ -30,7 +30,7 @@ static bool
 say_unknown(const struct command_option *options, const char *argument, struct span name, struct err *err)
 {
 	const char *names[NAMES_MAX], *near;
-	size_t	    count = 0;
+	size_t count = 0;
 
 	for (; options->name && count < NAMES_MAX; options++)
 		names[count++] = options->name;
@@ -90,9 +90,9 @@ static bool
 argument_take(struct command_line *line, const struct command_option *options, int argc, char *const *argv, int *at_io,
     struct err *err)
 {
-	const char		    *argument = argv[*at_io], *attached;
+	const char *argument = argv[*at_io], *attached;
 	const struct command_option *option;
-	struct span		     name;
+	struct span name;
 
 	if (argument[1] != '-') {
 		option = option_by_letter(options, argument[1]);

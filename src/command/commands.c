@@ -127,7 +127,7 @@ static const char *
 name_near(const char *wrong)
 {
 	const char *names[NAMES_MAX];
-	size_t	    count = 0;
+	size_t count = 0;
 
 	for (const struct command *command = commands; command->name && count < NAMES_MAX; command++) {
 		if (command->options)
@@ -179,7 +179,7 @@ static int
 command_start(const struct command *command, int argc, char *const *argv)
 {
 	struct command_line line;
-	struct err	    err;
+	struct err err;
 
 	if (!command_line_parse(&line, command->options, argc, argv, &err))
 		return line_wrong(command, err.text);
@@ -192,8 +192,8 @@ command_start(const struct command *command, int argc, char *const *argv)
 
 /* What people type who have not read anything. */
 static const struct {
-	const char *typed;
-	const char *meant;
+	const char	*typed;
+	const char	*meant;
 } aliases[] = {
 	{ "-h", "help" },
 	{ "--help", "help" },
@@ -206,7 +206,7 @@ int
 command_main(int argc, char *const *argv)
 {
 	const struct command *command;
-	const char	     *name;
+	const char *name;
 
 	if (argc < 2) {
 		usage_overview(stderr);

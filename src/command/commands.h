@@ -30,10 +30,10 @@ const struct command	*command_find(const char *name);	/* NULL: none, also those 
 /* Says so on stderr, with what may have been meant. The exit code. */
 int			 command_unknown(const char *name);
 
-command_run	cmd_run, cmd_check, cmd_explain, cmd_status, cmd_reload, cmd_stop, cmd_reopen_logs, cmd_version,
-    cmd_help;
+command_run		 cmd_run, cmd_check, cmd_explain, cmd_status, cmd_reload, cmd_stop, cmd_reopen_logs,
+    cmd_version, cmd_help;
 
 /* All of it: what main() got. Returns the exit code. */
-int	command_main(int argc, char *const *argv);
+int			 command_main(int argc, char *const *argv);
 
 #endif

@@ -26,7 +26,7 @@ void	output_paint(struct text *to, bool has_colours, enum paint paint, struct sp
  * the struct. Shown from one second on.
  */
 struct waiting {
-	const char	*what;		/* "reloading" */
+	const char	*what;	/* "reloading" */
 	bool		 is_shown;
 };
 

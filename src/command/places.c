@@ -35,11 +35,11 @@ static bool
 control_read(struct conf *conf, struct conf_problems *problems, struct text *path_out)
 {
 	static const struct option row = { .key = "control", .kind = OPTION_KIND_PATH };
-	const struct conf_node	  *node = conf_get(conf_root(conf), "control");
-	struct option_reader	   reader;
-	struct arena		   arena;
-	struct span		   path = { 0 };
-	bool			   is_read;
+	const struct conf_node *node = conf_get(conf_root(conf), "control");
+	struct option_reader reader;
+	struct arena arena;
+	struct span path = { 0 };
+	bool is_read;
 
 	if (node == NULL)
 		return false;
@@ -79,7 +79,7 @@ static bool
 control_of_config(const char *config, struct text *path_out, struct err *err)
 {
 	struct conf_problems problems;
-	struct conf	    *conf;
+	struct conf *conf;
 
 	conf_problems_init(&problems);
 	conf = conf_load(config, &problems);

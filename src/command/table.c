@@ -57,7 +57,7 @@ static void
 cell_print(const struct table *table, size_t column, struct span cell, struct text *to)
 {
 	size_t free_width = table->widths[column] - width_of(cell);
-	bool   is_last = column + 1 == table->column_count;
+	bool is_last = column + 1 == table->column_count;
 
 	if (table->columns[column].is_number)
 		spaces_add(to, free_width);

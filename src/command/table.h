@@ -14,10 +14,10 @@ struct table_column {
 };
 
 struct table {
-	const struct table_column	*columns;	/* borrowed */
+	const struct table_column	*columns;			/* borrowed */
 	size_t				 column_count;
 	size_t				 widths[TABLE_COLUMNS_MAX];	/* in characters */
-	struct text			 cells;		/* each ended by a newline */
+	struct text			 cells;				/* each ended by a newline */
 	size_t				 cell_count;
 };
 

@@ -38,7 +38,7 @@ static void
 wrap(struct text *to, const char *from, int indent, int column)
 {
 	struct span rest = span_text(from), word;
-	bool	    is_first = true;
+	bool is_first = true;
 
 	while (span_cut(&rest, ' ', &word)) {
 		int len = (int)word.len;
@@ -94,7 +94,7 @@ int
 usage_print(const struct command *command)
 {
 	struct text text = { 0 };
-	int	    code;
+	int code;
 
 	text_add_text(&text, "Usage: ");
 	usage_line(command, &text);
@@ -112,7 +112,7 @@ int
 usage_overview(FILE *to)
 {
 	struct text text = { 0 };
-	bool	    is_done;
+	bool is_done;
 
 	text_add_text(&text, "Usage: reeve COMMAND [OPTIONS]\n\nServes, watches and reloads what stands before an API. "
 			     "Commands:\n\n");
@@ -199,7 +199,7 @@ static void
 paragraphs_man(const char *doc, struct text *to)
 {
 	struct span rest = span_text(doc), paragraph;
-	bool	    is_first = true;
+	bool is_first = true;
 
 	while (span_cut(&rest, '\n', &paragraph)) {
 		struct text copy = { 0 };

@@ -65,8 +65,8 @@ expand_file(struct expansion *expansion, struct span inner, struct span path)
 {
 	const char *name = conf_beside(expansion->loader->conf->arena, expansion->node->place.file, path);
 	struct text contents = { 0 };
-	struct err  err;
-	bool	    is_good;
+	struct err err;
+	bool is_good;
 
 	expansion->is_secret = true;
 	if (path.len == 0)
@@ -94,9 +94,9 @@ static bool
 expand_variable(struct expansion *expansion, struct span inner, unsigned depth)
 {
 	struct arena *arena = expansion->loader->conf->arena;
-	size_t	      end = default_find(inner);
-	struct span   name = span_first(inner, end);
-	const char   *value;
+	size_t end = default_find(inner);
+	struct span name = span_first(inner, end);
+	const char *value;
 
 	if (!conf_variable_name_is_valid(name))
 		return refuse(expansion,
@@ -132,9 +132,9 @@ static bool
 expand_one(struct expansion *expansion, struct span *rest_io, unsigned depth)
 {
 	static const struct span file = SPAN("file:");
-	struct span		 from = span_skip(*rest_io, 2);
-	size_t			 length = inside_length(from);
-	struct span		 inner = span_first(from, length);
+	struct span from = span_skip(*rest_io, 2);
+	size_t length = inside_length(from);
+	struct span inner = span_first(from, length);
 
 	*rest_io = span_skip(from, length + 1);
 	if (length == from.len)
@@ -151,7 +151,7 @@ static bool
 expand_text(struct expansion *expansion, struct span from, unsigned depth)
 {
 	static const struct span literal = SPAN("$${"), opening = SPAN("${");
-	bool			 is_good = true;
+	bool is_good = true;
 
 	while (from.len > 0) {
 		if (span_starts_with(from, literal)) {
@@ -174,7 +174,7 @@ static void
 node_take(struct expansion *expansion)
 {
 	struct conf_node *node = expansion->node;
-	struct span	  text = text_span(&expansion->out);
+	struct span text = text_span(&expansion->out);
 
 	node->text = span_make(arena_text(expansion->loader->conf->arena, text), text.len);
 	node->secret = expansion->is_secret;

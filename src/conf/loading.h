@@ -48,14 +48,14 @@ struct conf_environment {
 };
 
 struct conf {
-	struct arena		 *arena;	/* owned: holds all below, and the tree */
-	struct conf_node	 *root;
-	struct conf_name	 *names;
-	const char		 *directory;	/* the working directory when it was loaded */
-	const char		 *path;		/* the main file, absolute */
-	struct conf_kept	 *kept;		/* by conf_file() */
-	struct conf_environment	 *environment;
-	bool			  is_unpacked;
+	struct arena		*arena;		/* owned: holds all below, and the tree */
+	struct conf_node	*root;
+	struct conf_name	*names;
+	const char		*directory;	/* the working directory when it was loaded */
+	const char		*path;		/* the main file, absolute */
+	struct conf_kept	*kept;		/* by conf_file() */
+	struct conf_environment	*environment;
+	bool			 is_unpacked;
 };
 
 /* A file being loaded or loaded already. */
@@ -83,54 +83,56 @@ struct conf_loader {
 /* Where in the tree a step of loading is: a chain through the stack of the functions that walk it. */
 struct conf_step {
 	const struct conf_step	*up;
-	struct span		 key;		/* .at NULL: an index */
+	struct span		 key;	/* .at NULL: an index */
 	size_t			 index;
 };
 
-struct conf	*conf_create(void);
-const char	*conf_name_add(struct conf *conf, const char *text);
-void		 conf_list_append(struct conf_node *parent, struct conf_node *child);
+struct conf		*conf_create(void);
+const char		*conf_name_add(struct conf *conf, const char *text);
+void			 conf_list_append(struct conf_node *parent, struct conf_node *child);
 
 /* Paths: `name` as places say it, `relative` as the file of that name says it. All in the arena. */
-const char	*conf_beside(struct arena *arena, const char *name, struct span relative);
-const char	*conf_absolute(struct arena *arena, const char *directory, const char *path);
+const char		*conf_beside(struct arena *arena, const char *name, struct span relative);
+const char		*conf_absolute(struct arena *arena, const char *directory, const char *path);
 
 /* Absolute; a place without a file stands for the main file. */
-const char	*conf_resolve(const struct conf *conf, struct arena *arena, struct conf_place place, struct span path);
+const char		*conf_resolve(const struct conf *conf, struct arena *arena, struct conf_place place,
+    struct span path);
 
 /* Says it at `place`, with the step's path. Always false. */
-bool		 conf_say(struct conf_loader *loader, struct conf_place place, const struct conf_step *step,
-		     const char *format, ...) __attribute__((format(printf, 4, 5)));
+bool			 conf_say(struct conf_loader *loader, struct conf_place place, const struct conf_step *step,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* The same at a node's value, which is then broken. */
-bool		 conf_break(struct conf_loader *loader, struct conf_node *node, const struct conf_step *step,
-		     const char *format, ...) __attribute__((format(printf, 4, 5)));
+bool			 conf_break(struct conf_loader *loader, struct conf_node *node, const struct conf_step *step,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* "null", "~" and nothing are YAML's null when they stand without quotes. */
-bool		 conf_text_is_null(struct span text);
+bool			 conf_text_is_null(struct span text);
 
 /* The tree of one file; NULL after a problem that leaves none. An empty file has a root of kind CONF_NULL. */
-struct conf_node *conf_yaml_read(struct conf_loader *loader, const char *name, struct span bytes);
+struct conf_node	*conf_yaml_read(struct conf_loader *loader, const char *name, struct span bytes);
 
 /*
  * A map just read: takes what `merges` (the values of its merge keys, in their order) have and it has not, and drops
  * and reports a key that stands there twice.
  */
-void		 conf_map_settle(struct conf_loader *loader, struct conf_node *map, const struct conf_node *merges,
-		     const struct conf_step *step);
+void			 conf_map_settle(struct conf_loader *loader, struct conf_node *map,
+    const struct conf_node *merges, const struct conf_step *step);
 
 /* ${…} in every scalar below and at node. */
-void		 conf_expand(struct conf_loader *loader, struct conf_node *node, const struct conf_step *step);
+void			 conf_expand(struct conf_loader *loader, struct conf_node *node, const struct conf_step *step);
 
 /* The lines of a file named by env_file. */
-void		 conf_variables_read(struct conf_loader *loader, struct conf_node *named, const struct conf_step *step);
-bool		 conf_variable_name_is_valid(struct span name);
+void			 conf_variables_read(struct conf_loader *loader, struct conf_node *named,
+    const struct conf_step *step);
+bool			 conf_variable_name_is_valid(struct span name);
 /* What a name stands for, without noting it. NULL when unset. */
-const char	*conf_variable_find(const struct conf_environment *environment, const char *name);
+const char		*conf_variable_find(const struct conf_environment *environment, const char *name);
 
 /* Loads a file and all it includes. `bytes` is NULL for a file on disk. NULL when there is no tree. */
-struct conf_node *conf_source_load(struct conf_loader *loader, const char *name, const struct span *bytes);
+struct conf_node	*conf_source_load(struct conf_loader *loader, const char *name, const struct span *bytes);
 
 /* The keys of an included root become keys of `into`. */
-void		 conf_merge(struct conf_loader *loader, struct conf_node *into, struct conf_node *from);
+void			 conf_merge(struct conf_loader *loader, struct conf_node *into, struct conf_node *from);
 
 #endif

@@ -26,7 +26,7 @@ static int
 entry_compare_keys(const void *a, const void *b)
 {
 	const struct map_entry *left = a, *right = b;
-	int			keys = span_compare(left->node->key, right->node->key);
+	int keys = span_compare(left->node->key, right->node->key);
 
 	return keys != 0 ? keys : entry_compare_order(a, b);
 }
@@ -58,7 +58,7 @@ static void
 merges_append(struct conf_loader *loader, struct conf_node *map, const struct conf_node *merges,
     const struct conf_step *step)
 {
-	struct conf_step   here = { .up = step, .key = SPAN("<<") };
+	struct conf_step here = { .up = step, .key = SPAN("<<") };
 	struct conf_node **end = &map->first;
 
 	while (*end)
@@ -112,9 +112,9 @@ void
 conf_map_settle(struct conf_loader *loader, struct conf_node *map, const struct conf_node *merges,
     const struct conf_step *step)
 {
-	size_t		  own_count = map->count;
+	size_t own_count = map->count;
 	struct map_entry *entries;
-	size_t		  count = 0;
+	size_t count = 0;
 
 	merges_append(loader, map, merges, step);
 	if (map->count < 2)

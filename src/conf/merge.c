@@ -71,7 +71,7 @@ children_move(struct conf_node *into, struct conf_node *from)
 static void
 maps_join(struct conf_loader *loader, struct conf_node *into, struct conf_node *from, const struct conf_step *step)
 {
-	struct conf_node  *child;
+	struct conf_node *child;
 	struct conf_node **link = &from->first;
 
 	while ((child = *link) != NULL) {

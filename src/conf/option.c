@@ -49,7 +49,7 @@ void
 option_enter_index(struct option_reader *reader, size_t index)
 {
 	char part[32];
-	int  len = snprintf(part, sizeof(part), "[%zu]", index);
+	int len = snprintf(part, sizeof(part), "[%zu]", index);
 
 	path_mark(reader);
 	path_add(reader, part, (size_t)len);
@@ -193,9 +193,9 @@ is_list_default(const struct option *row)
 static struct conf_node *
 default_list(struct arena *arena, struct span def)
 {
-	struct conf_node  *list = arena_zalloc(arena, sizeof(*list));
+	struct conf_node *list = arena_zalloc(arena, sizeof(*list));
 	struct conf_node **end = &list->first;
-	struct span	   rest = span_first(span_skip(def, 1), def.len - 2), part;
+	struct span rest = span_first(span_skip(def, 1), def.len - 2), part;
 
 	list->kind = CONF_LIST;
 	while (span_cut(&rest, ',', &part)) {
@@ -210,7 +210,7 @@ default_list(struct arena *arena, struct span def)
 static void
 default_read(struct option_reader *reader, const struct option *row, void *field)
 {
-	struct span	  def = span_text(row->def);
+	struct span def = span_text(row->def);
 	struct conf_node *node = is_list_default(row) ? default_list(reader->arena, def)
 	    : default_scalar(reader->arena, def);
 
@@ -298,7 +298,7 @@ static bool
 unknown_refuse(struct option_reader *reader, const struct option *rows, const struct conf_node *child)
 {
 	const char **known = memory_zalloc((row_count(rows) + 1) * sizeof(*known));
-	size_t	     count = 0;
+	size_t count = 0;
 
 	for (const struct option *row = rows; row->kind != OPTION_KIND_END; row++) {
 		if (row->kind != OPTION_KIND_REFUSED)

@@ -48,19 +48,19 @@ enum option_kind {
 };
 
 struct option_word {
-	const char	*word;		/* NULL ends the table */
+	const char	*word;	/* NULL ends the table */
 	int		 value;
 };
 
 struct conf_texts {
-	struct span	*items;		/* each NUL-terminated */
+	struct span	*items;	/* each NUL-terminated */
 	size_t		 count;
 };
 
 struct conf_pair {
 	struct span		 name;
 	struct span		 value;
-	const struct conf_node	*node;		/* the value's */
+	const struct conf_node	*node;	/* the value's */
 };
 
 struct conf_pairs {
@@ -69,8 +69,8 @@ struct conf_pairs {
 };
 
 struct conf_records {
-	void			*items;		/* count × the group's size */
-	size_t			 count;
+	void	*items;	/* count × the group's size */
+	size_t	 count;
 };
 
 struct option {
@@ -145,58 +145,59 @@ option_key(const struct option *row)
 /* What reading needs; one for a whole configuration. */
 struct option_reader {
 	struct conf		*conf;
-	struct arena		*arena;		/* where spans, lists and records go: lives as long as the site */
+	struct arena		*arena;	/* where spans, lists and records go: lives as long as the site */
 	struct conf_problems	*problems;
-	char			 path[512];	/* of the node being read; kept by option_enter/leave */
+	char			 path[512];			/* of the node being read; kept by option_enter/leave */
 	size_t			 path_len;
 	uint16_t		 path_ends[OPTION_DEPTH];	/* path_len before each enter */
 	size_t			 path_depth;
-	const void		*lent;		/* whatever the caller wants his custom parsers to see */
+	const void		*lent;	/* whatever the caller wants his custom parsers to see */
 };
 
-void	option_reader_init(struct option_reader *reader, struct conf *conf, struct arena *arena,
-	    struct conf_problems *problems);
+void		 option_reader_init(struct option_reader *reader, struct conf *conf, struct arena *arena,
+    struct conf_problems *problems);
 
 /* Fills a zeroed record: defaults, then the node's keys, then the group's check. node NULL: defaults only, nothing is
  * required and nothing checked. An empty value is an empty map. False when anything was wrong (already reported). */
-bool	option_read(struct option_reader *reader, const struct option_group *group, const struct conf_node *node,
-	    void *record);
+bool		 option_read(struct option_reader *reader, const struct option_group *group,
+    const struct conf_node *node, void *record);
 
 /* One value as a row would read it. For custom parsers that want an ordinary kind inside. */
-bool	option_read_value(struct option_reader *reader, const struct option *row, const struct conf_node *node,
-	    void *field);
+bool		 option_read_value(struct option_reader *reader, const struct option *row, const struct conf_node *node,
+    void *field);
 
 /* Reports at the node (its value, or its key) under the current path; always false. */
-bool	option_problem(struct option_reader *reader, const struct conf_node *node, const char *format, ...)
-	    __attribute__((format(printf, 3, 4)));
-void	option_warning(struct option_reader *reader, const struct conf_node *node, const char *format, ...)
-	    __attribute__((format(printf, 3, 4)));
+bool		 option_problem(struct option_reader *reader, const struct conf_node *node, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void		 option_warning(struct option_reader *reader, const struct conf_node *node, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* The node as an error sentence quotes it: "text" with its quotes (cut when long, "******" when secret), `a list`,
  * `a map`, `nothing`. In the reader's arena. */
-const char *option_shown(struct option_reader *reader, const struct conf_node *node);
+const char	*option_shown(struct option_reader *reader, const struct conf_node *node);
 
 /* "unknown key (did you mean …?)" at a map's child. */
-bool	option_problem_unknown(struct option_reader *reader, const struct conf_node *child, const char *const *known,
-	    size_t count);
+bool		 option_problem_unknown(struct option_reader *reader, const struct conf_node *child,
+    const char *const *known, size_t count);
 
 /* Moves the path: option_enter(r, "match") … option_leave(r). Index: option_enter_index(r, 3) → "[3]". */
-void	option_enter(struct option_reader *reader, const char *key);
-void	option_enter_index(struct option_reader *reader, size_t index);
-void	option_leave(struct option_reader *reader);
+void		 option_enter(struct option_reader *reader, const char *key);
+void		 option_enter_index(struct option_reader *reader, size_t index);
+void		 option_leave(struct option_reader *reader);
 
 /* "off", false: the value that removes an inherited policy. */
-bool	option_is_off(const struct conf_node *node);
+bool		 option_is_off(const struct conf_node *node);
 
 /* YAML with every key of the group, given or default (marked "# default"); secrets as "******"; paths absolute.
  * `indent` in spaces. Loads again as the same configuration, but for the secrets. */
-void	option_print(const struct option_group *group, const struct conf_node *node, int indent, struct text *to);
+void		 option_print(const struct option_group *group, const struct conf_node *node, int indent,
+    struct text *to);
 
 /* Markdown rows "| `key` | type | default | sentence |" for the reference, nested groups as `a.b`, records as `a[].b`,
  * named ones as `a.NAME.b`. `prefix` goes before every key ("limits." or ""). Refused rows are left out. */
-void	option_document(const struct option_group *group, const char *prefix, struct text *to);
+void		 option_document(const struct option_group *group, const char *prefix, struct text *to);
 
 /* mdoc(7) ".It" items with the same facts, for reeve.yaml(5). */
-void	option_document_man(const struct option_group *group, const char *prefix, struct text *to);
+void		 option_document_man(const struct option_group *group, const char *prefix, struct text *to);
 
 #endif

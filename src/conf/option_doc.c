@@ -8,7 +8,7 @@
 /* Where a row is in the reference. */
 struct documented {
 	const struct option	*row;
-	const char		*key;		/* with all before it: "limits.http2.window" */
+	const char		*key;	/* with all before it: "limits.http2.window" */
 };
 
 typedef void document_row(const struct documented *documented, struct text *to);

@@ -51,7 +51,7 @@ static size_t
 character_at(struct span text, uint32_t *character_out)
 {
 	unsigned char first = (unsigned char)text.at[0];
-	size_t	      len = first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+	size_t len = first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
 
 	*character_out = len == 1 ? first : first & (0xffu >> (len + 1));
 	if (len > text.len)
@@ -90,7 +90,7 @@ static void
 quoted_print(struct span text, bool is_expanded, struct text *to)
 {
 	uint32_t character;
-	size_t	 len;
+	size_t len;
 
 	text_add_byte(to, '"');
 	for (; text.len > 0; text = span_skip(text, len)) {
@@ -187,7 +187,7 @@ static void
 default_print(const struct option *row, int indent, struct text *to)
 {
 	struct span def = span_text(row->def);
-	bool	    is_list = (row->kind == OPTION_KIND_TEXTS || row->kind == OPTION_KIND_CUSTOM) && def.len >= 2 &&
+	bool is_list = (row->kind == OPTION_KIND_TEXTS || row->kind == OPTION_KIND_CUSTOM) && def.len >= 2 &&
 			  def.at[0] == '[' && def.at[def.len - 1] == ']';
 
 	key_print(span_text(option_key(row)), indent, to);
@@ -233,9 +233,9 @@ absent_print(const struct option *row, int indent, struct text *to)
 static void
 path_print(const struct conf_node *node, struct text *to)
 {
-	struct arena	 arena;
+	struct arena arena;
 	struct conf_node absolute = *node;
-	char		*now = getcwd(NULL, 0);
+	char *now = getcwd(NULL, 0);
 
 	arena_init(&arena, 1024);
 	absolute.text = span_text(conf_absolute(&arena, now ? now : "/",

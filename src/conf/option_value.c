@@ -101,7 +101,7 @@ flag_read(struct option_reader *reader, const struct option *row, const struct c
 
 static const struct measure {
 	const char	*what;
-	bool		(*parse)(struct span, uint64_t *);
+	bool		 (*parse)(struct span, uint64_t *);
 	bool		 has_unit;	/* then a bare number is none */
 } measures[] = {
 	[OPTION_KIND_NUMBER]	= { "a number", number_parse, false },
@@ -124,8 +124,8 @@ static bool
 measure_refuse(struct option_reader *reader, const struct option *row, const struct conf_node *node)
 {
 	const struct measure *measure = &measures[row->kind];
-	struct span	      text = node->text;
-	bool		      is_number = row->kind == OPTION_KIND_NUMBER;
+	struct span text = node->text;
+	bool is_number = row->kind == OPTION_KIND_NUMBER;
 
 	if (node->kind != CONF_SCALAR)
 		return expected(reader, node, measure->what);
@@ -147,7 +147,7 @@ static bool
 measure_read(struct option_reader *reader, const struct option *row, const struct conf_node *node, void *field)
 {
 	const struct measure *measure = &measures[row->kind];
-	uint64_t	      value;
+	uint64_t value;
 
 	if (node->kind != CONF_SCALAR || (node->quoted && row->kind == OPTION_KIND_NUMBER) ||
 	    !measure->parse(node->text, &value))
@@ -199,7 +199,7 @@ static const char *
 choice_nearest(const struct option *row, struct span wrong)
 {
 	const char *words[64];
-	size_t	    count = 0;
+	size_t count = 0;
 
 	for (const struct option_word *word = row->words; word->word && count < 64; word++)
 		words[count++] = word->word;
@@ -242,9 +242,9 @@ static const struct option any_text = { .key = "text", .kind = OPTION_KIND_TEXT 
 static bool
 texts_read(struct option_reader *reader, const struct option *row, const struct conf_node *node, void *field)
 {
-	bool		       is_list = node->kind == CONF_LIST, is_good = true;
+	bool is_list = node->kind == CONF_LIST, is_good = true;
 	const struct conf_node *item = is_list ? node->first : node;
-	struct conf_texts      texts = { .count = is_list ? node->count : 1 };
+	struct conf_texts texts = { .count = is_list ? node->count : 1 };
 
 	if (node->kind == CONF_MAP)
 		return expected(reader, node, "a list of texts");
@@ -267,7 +267,7 @@ pairs_read(struct option_reader *reader, const struct option *row, const struct 
 {
 	struct conf_pairs pairs = { .count = node->count };
 	struct conf_pair *pair;
-	bool		  is_good = true;
+	bool is_good = true;
 
 	if (node->kind != CONF_MAP)
 		return expected(reader, node, "a map of texts");
@@ -301,9 +301,9 @@ item_read(struct option_reader *reader, const struct option_group *group, const 
 static bool
 records_read(struct option_reader *reader, const struct option *row, const struct conf_node *node, void *field)
 {
-	bool		    is_list = node->kind == CONF_LIST, is_good = true;
+	bool is_list = node->kind == CONF_LIST, is_good = true;
 	struct conf_records records = { .count = is_list ? node->count : 1 };
-	size_t		    index = 0;
+	size_t index = 0;
 
 	if (!check_count(reader, row, node, records.count, " (entries)"))
 		return false;
@@ -323,8 +323,8 @@ static bool
 named_read(struct option_reader *reader, const struct option *row, const struct conf_node *node, void *field)
 {
 	struct conf_records records = { .count = node->count };
-	char		   *record;
-	bool		    is_good = true;
+	char *record;
+	bool is_good = true;
 
 	if (node->kind != CONF_MAP)
 		return expected(reader, node, "a map of names");

@@ -147,12 +147,12 @@ conf_pack(const struct conf *conf, struct text *to)
 
 /* Once broken, every read gives nothing; only the end looks whether it was. */
 struct unpacker {
-	struct conf	 *conf;
-	struct span	  rest;
+	struct conf	*conf;
+	struct span	 rest;
 	const char	**names;	/* owned */
-	uint32_t	  name_count;
-	uint32_t	  node_count;
-	bool		  is_broken;
+	uint32_t	 name_count;
+	uint32_t	 node_count;
+	bool		 is_broken;
 };
 
 static struct span
@@ -180,7 +180,7 @@ static uint32_t
 take_number(struct unpacker *unpacker)
 {
 	struct span bytes = take(unpacker, sizeof(uint32_t));
-	uint32_t    number = 0;
+	uint32_t number = 0;
 
 	if (bytes.len)
 		memcpy(&number, bytes.at, sizeof(number));
@@ -223,7 +223,7 @@ take_names(struct unpacker *unpacker)
 static struct conf_place
 take_place(struct unpacker *unpacker)
 {
-	uint32_t	  number = take_number(unpacker);
+	uint32_t number = take_number(unpacker);
 	struct conf_place place = { 0 };
 
 	if (number > unpacker->name_count)
@@ -238,8 +238,8 @@ take_place(struct unpacker *unpacker)
 static struct conf_variable *
 take_variables(struct unpacker *unpacker)
 {
-	uint32_t	       count = take_count(unpacker, 2 * sizeof(uint32_t));
-	struct conf_variable  *first = NULL;
+	uint32_t count = take_count(unpacker, 2 * sizeof(uint32_t));
+	struct conf_variable *first = NULL;
 	struct conf_variable **end = &first;
 
 	for (; count > 0; count--, end = &(*end)->next) {
@@ -253,7 +253,7 @@ take_variables(struct unpacker *unpacker)
 static void
 take_kept(struct unpacker *unpacker)
 {
-	uint32_t	   count = take_count(unpacker, 2 * sizeof(uint32_t));
+	uint32_t count = take_count(unpacker, 2 * sizeof(uint32_t));
 	struct conf_kept **end = &unpacker->conf->kept;
 
 	for (; count > 0; count--, end = &(*end)->next) {
@@ -269,7 +269,7 @@ static void
 take_children(struct unpacker *unpacker, struct conf_node *node, unsigned depth)
 {
 	struct conf_node **end = &node->first;
-	bool		   may_have = node->kind == CONF_LIST || node->kind == CONF_MAP;
+	bool may_have = node->kind == CONF_LIST || node->kind == CONF_MAP;
 
 	node->count = take_number(unpacker);
 	if (node->count > 0 && !may_have)
@@ -282,7 +282,7 @@ static struct conf_node *
 take_node(struct unpacker *unpacker, unsigned depth)
 {
 	struct conf_node *node = arena_zalloc(unpacker->conf->arena, sizeof(*node));
-	unsigned	  kind = take_byte(unpacker), flags = take_byte(unpacker);
+	unsigned kind = take_byte(unpacker), flags = take_byte(unpacker);
 
 	/* Merging wraps and merge keys copy: a little more than loading counted, never twice as much. */
 	if (kind > CONF_MAP || flags > FLAGS_ALL || depth > TREE_DEPTH_MAX ||
@@ -321,7 +321,7 @@ struct conf *
 conf_unpack(struct span packed, struct err *err)
 {
 	struct unpacker unpacker = { .conf = conf_create(), .rest = packed };
-	bool		is_good = take_all(&unpacker);
+	bool is_good = take_all(&unpacker);
 
 	unpacker.conf->is_unpacked = true;
 	unpacker.conf->environment->is_sealed = true;

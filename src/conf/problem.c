@@ -49,8 +49,8 @@ conf_problems_add(struct conf_problems *problems, bool warning, struct conf_plac
     const char *format, ...)
 {
 	struct conf_problem *problem = arena_zalloc(&problems->arena, sizeof(*problem));
-	struct text	     sentence = { 0 };
-	va_list		     list;
+	struct text sentence = { 0 };
+	va_list list;
 
 	va_start(list, format);
 	text_format_list(&sentence, format, list);
@@ -73,7 +73,7 @@ conf_problems_add(struct conf_problems *problems, bool warning, struct conf_plac
 
 struct ranked {
 	struct conf_problem	*problem;
-	size_t			 rank;		/* as found: decides between equals */
+	size_t			 rank;	/* as found: decides between equals */
 };
 
 static int
@@ -98,7 +98,7 @@ static int
 ranked_compare(const void *a, const void *b)
 {
 	const struct ranked *left = a, *right = b;
-	int		     places = place_compare(&left->problem->place, &right->problem->place);
+	int places = place_compare(&left->problem->place, &right->problem->place);
 
 	return places != 0 ? places : number_compare(left->rank, right->rank);
 }
@@ -151,9 +151,9 @@ problems_relink(struct conf_problems *problems, const struct ranked *all, size_t
 void
 conf_problems_sort(struct conf_problems *problems)
 {
-	size_t	       count = problems->errors + problems->warnings;
+	size_t count = problems->errors + problems->warnings;
 	struct ranked *all;
-	size_t	       i = 0;
+	size_t i = 0;
 
 	if (count == 0)
 		return;

@@ -25,22 +25,22 @@ struct conf_problem {
 
 struct conf_problems {
 	struct arena		 arena;
-	struct conf_problem	*first;		/* in the order found until conf_problems_sort() */
+	struct conf_problem	*first;	/* in the order found until conf_problems_sort() */
 	struct conf_problem	*last;
 	size_t			 errors;
 	size_t			 warnings;
 };
 
-void	conf_problems_init(struct conf_problems *problems);
-void	conf_problems_fini(struct conf_problems *problems);
-void	conf_problems_add(struct conf_problems *problems, bool warning, struct conf_place place, const char *path,
-	    const char *format, ...) __attribute__((format(printf, 5, 6)));
-void	conf_problems_sort(struct conf_problems *problems);	/* by file, line, column; doubles removed */
+void		 conf_problems_init(struct conf_problems *problems);
+void		 conf_problems_fini(struct conf_problems *problems);
+void		 conf_problems_add(struct conf_problems *problems, bool warning, struct conf_place place,
+    const char *path, const char *format, ...) __attribute__((format(printf, 5, 6)));
+void		 conf_problems_sort(struct conf_problems *problems);	/* by file, line, column; doubles removed */
 
 /* One line each: "file:line:column: path: sentence", warnings with "warning: " before the sentence. */
-void	conf_problems_format(const struct conf_problems *problems, struct text *to);
+void		 conf_problems_format(const struct conf_problems *problems, struct text *to);
 
 /* The nearest of `count` names by edit distance, NULL when none is near. For "did you mean". */
-const char *conf_suggest(struct span wrong, const char *const *names, size_t count);
+const char	*conf_suggest(struct span wrong, const char *const *names, size_t count);
 
 #endif

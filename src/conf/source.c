@@ -99,8 +99,8 @@ static void
 include_file(const struct inclusion *inclusion, const char *name)
 {
 	struct conf_source *source;
-	struct conf_node   *root;
-	struct stat	    status;
+	struct conf_node *root;
+	struct stat status;
 
 	if (!may_include(inclusion, name, &status))
 		return;
@@ -127,9 +127,9 @@ is_glob(struct span pattern)
 static char *
 pattern_beside(struct arena *arena, const char *name, struct span pattern)
 {
-	size_t	    slash = span_find_last(span_text(name), '/');
+	size_t slash = span_find_last(span_text(name), '/');
 	struct text whole = { 0 };
-	char	   *kept;
+	char *kept;
 
 	if (name[slash] == '/' && pattern.at[0] != '/') {
 		for (size_t i = 0; i <= slash; i++) {
@@ -162,8 +162,8 @@ include_glob(const struct inclusion *inclusion)
 {
 	const char *pattern = pattern_beside(inclusion->loader->conf->arena, inclusion->source->name,
 	    inclusion->pattern->text);
-	glob_t	    found = { 0 };
-	int	    result = glob(pattern, GLOB_NOSORT, on_glob_error, &found);
+	glob_t found = { 0 };
+	int result = glob(pattern, GLOB_NOSORT, on_glob_error, &found);
 
 	if (result != 0 && result != GLOB_NOMATCH)
 		conf_break(inclusion->loader, inclusion->pattern, inclusion->step, "cannot look for files: %s",
@@ -180,7 +180,7 @@ static void
 include_pattern(const struct inclusion *inclusion)
 {
 	const struct conf_node *pattern = inclusion->pattern;
-	struct arena	       *arena = inclusion->loader->conf->arena;
+	struct arena *arena = inclusion->loader->conf->arena;
 
 	if (pattern->broken)
 		return;
@@ -288,9 +288,9 @@ static struct conf_node *
 source_read(struct conf_loader *loader, struct conf_source *source, const struct span *bytes,
     const struct conf_step *step)
 {
-	struct text	  contents = { 0 };
+	struct text contents = { 0 };
 	struct conf_node *root = NULL;
-	struct err	  err;
+	struct err err;
 
 	if (bytes && bytes->len > CONF_FILE_MAX)
 		conf_say(loader, source->named_at, NULL, "%s is larger than %zu bytes", source->name, CONF_FILE_MAX);
@@ -308,8 +308,8 @@ struct conf_node *
 conf_source_load(struct conf_loader *loader, const char *name, const struct span *bytes)
 {
 	struct conf_source *source = source_create(loader, NULL, name);
-	struct conf_node   *root;
-	struct stat	    status;
+	struct conf_node *root;
+	struct stat status;
 
 	if (bytes == NULL && stat(name, &status) == 0) {
 		source->device = status.st_dev;

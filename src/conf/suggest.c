@@ -10,7 +10,7 @@
 struct nearest {
 	const char	*name;
 	size_t		 distance;
-	size_t		 count;		/* names at that distance */
+	size_t		 count;	/* names at that distance */
 };
 
 static char
@@ -90,8 +90,8 @@ conf_suggest(struct span wrong, const char *const *names, size_t count)
 		return NULL;
 	for (size_t i = 0; i < count; i++) {
 		struct span name = span_text(names[i]);
-		size_t	    longer = name.len > wrong.len ? name.len : wrong.len;
-		size_t	    distance;
+		size_t longer = name.len > wrong.len ? name.len : wrong.len;
+		size_t distance;
 
 		if (name.len > LONGEST)
 			continue;

@@ -105,7 +105,7 @@ const char *
 conf_beside(struct arena *arena, const char *name, struct span relative)
 {
 	struct span whole = span_text(name);
-	size_t	    slash = span_find_last(whole, '/');
+	size_t slash = span_find_last(whole, '/');
 	struct span directory = span_first(whole, slash < whole.len ? slash + 1 : 0);
 
 	if (is_absolute(relative) || directory.len == 0)
@@ -135,7 +135,7 @@ conf_resolve(const struct conf *conf, struct arena *arena, struct conf_place pla
 static const char *
 directory_now(struct arena *arena)
 {
-	char	   *now = getcwd(NULL, 0);
+	char *now = getcwd(NULL, 0);
 	const char *kept = arena_text(arena, span_text(now ? now : "/"));
 
 	free(now);
@@ -147,7 +147,7 @@ directory_now(struct arena *arena)
 static struct conf *
 load(const char *name, const struct span *bytes, struct conf_problems *problems)
 {
-	struct conf	  *conf = conf_create();
+	struct conf *conf = conf_create();
 	struct conf_loader loader = { .conf = conf, .problems = problems, .is_in_memory = bytes != NULL };
 
 	conf->directory = directory_now(conf->arena);
@@ -188,7 +188,7 @@ kept_find(const struct conf *conf, const char *path)
 static const struct conf_kept *
 kept_read(struct conf *conf, const char *path, size_t max_bytes, struct err *err)
 {
-	struct text	  contents = { 0 };
+	struct text contents = { 0 };
 	struct conf_kept *kept = NULL;
 
 	if (file_read(path, max_bytes, &contents, err)) {

@@ -34,32 +34,32 @@ struct conf;	/* a tree, its files, and the arena both live in */
  * Reads and resolves path. NULL when the tree cannot be used at all (no such file, not YAML); then, and whenever
  * anything else is wrong, `problems` says what. The root has no `include` any more: its files are part of the tree.
  */
-struct conf	*conf_load(const char *path, struct conf_problems *problems);
+struct conf		*conf_load(const char *path, struct conf_problems *problems);
 
 /* The same from memory. Touches no disk: `include`, `env_file` and ${file:…} are refused. Places say `name`. */
-struct conf	*conf_load_bytes(const char *name, struct span bytes, struct conf_problems *problems);
-void		 conf_free(struct conf *conf);
-const struct conf_node *conf_root(const struct conf *conf);	/* always a map */
-const char	*conf_path(const struct conf *conf);		/* the main file, absolute */
+struct conf		*conf_load_bytes(const char *name, struct span bytes, struct conf_problems *problems);
+void			 conf_free(struct conf *conf);
+const struct conf_node	*conf_root(const struct conf *conf);	/* always a map */
+const char		*conf_path(const struct conf *conf);	/* the main file, absolute */
 
 /* The child of a map by key, NULL when absent or not a map. */
-const struct conf_node *conf_get(const struct conf_node *map, const char *key);
+const struct conf_node	*conf_get(const struct conf_node *map, const char *key);
 
 /* For bundles: bytes that conf_unpack() understands, same build on both sides. */
-void		 conf_pack(const struct conf *conf, struct text *to);
-struct conf	*conf_unpack(struct span packed, struct err *err);	/* copies what it needs */
+void			 conf_pack(const struct conf *conf, struct text *to);
+struct conf		*conf_unpack(struct span packed, struct err *err);	/* copies what it needs */
 
 /*
  * The contents of a file that a key names. `path` is absolute (OPTION_PATH makes it so). Borrowed from conf; a NUL
  * follows them. False: the sentence says why.
  */
-bool		 conf_file(struct conf *conf, const char *path, size_t max_bytes, struct span *contents_out,
-		     struct err *err);
+bool			 conf_file(struct conf *conf, const char *path, size_t max_bytes, struct span *contents_out,
+    struct err *err);
 
 /*
  * ${env} as the templates' {env.NAME} see it: real environment, then env_file. NULL when unset. What was asked for
  * travels in the pack; whoever unpacks sees that and the env_file, never his own environment.
  */
-const char	*conf_environment(const struct conf *conf, const char *name);
+const char		*conf_environment(const struct conf *conf, const char *name);
 
 #endif

@@ -15,7 +15,7 @@ struct env_line {
 	struct conf_loader	*loader;
 	const struct conf_step	*step;
 	struct conf_place	 place;
-	struct span		 rest;		/* not yet read */
+	struct span		 rest;	/* not yet read */
 	struct text		*value;
 };
 
@@ -31,7 +31,7 @@ const char *
 conf_variable_find(const struct conf_environment *environment, const char *name)
 {
 	const struct conf_variable *known;
-	const char		   *value = environment->is_sealed ? NULL : getenv(name);
+	const char *value = environment->is_sealed ? NULL : getenv(name);
 
 	if (value)
 		return value;
@@ -56,9 +56,9 @@ variable_add(struct arena *arena, struct conf_variable **list, struct span name,
 const char *
 conf_environment(const struct conf *conf, const char *name)
 {
-	struct conf_environment	   *environment = conf->environment;
+	struct conf_environment *environment = conf->environment;
 	const struct conf_variable *asked = variable_find(environment->asked, name);
-	const char		   *value;
+	const char *value;
 
 	if (asked)
 		return asked->value;
@@ -156,7 +156,7 @@ static struct span
 without_export(struct span line)
 {
 	static const struct span word = SPAN("export");
-	struct span		 rest = span_skip(line, word.len);
+	struct span rest = span_skip(line, word.len);
 
 	if (!span_starts_with(line, word) || rest.len == 0 || (rest.at[0] != ' ' && rest.at[0] != '\t'))
 		return line;
@@ -167,8 +167,8 @@ static void
 line_read(struct env_line *line)
 {
 	struct arena *arena = line->loader->conf->arena;
-	struct span   name, text = span_trim(line->rest);
-	size_t	      equals;
+	struct span name, text = span_trim(line->rest);
+	size_t equals;
 
 	if (text.len == 0 || text.at[0] == '#')
 		return;
@@ -190,7 +190,7 @@ line_read(struct env_line *line)
 static void
 lines_read(struct conf_loader *loader, const char *name, struct span bytes, const struct conf_step *step)
 {
-	struct text	value = { 0 };
+	struct text value = { 0 };
 	struct env_line line = { .loader = loader, .step = step, .place = { name, 0, 1 }, .value = &value };
 
 	while (span_cut(&bytes, '\n', &line.rest)) {
@@ -210,7 +210,7 @@ file_read_lines(struct conf_loader *loader, struct conf_node *named, const struc
 {
 	const char *name = conf_beside(loader->conf->arena, named->place.file, named->text);
 	struct text bytes = { 0 };
-	struct err  err;
+	struct err err;
 
 	if (named->broken)
 		return;

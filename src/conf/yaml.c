@@ -17,7 +17,7 @@
 struct anchor {
 	struct anchor		*next;
 	const char		*name;
-	const struct conf_node	*node;		/* NULL: still being read */
+	const struct conf_node	*node;	/* NULL: still being read */
 };
 
 struct yaml_reader {
@@ -68,7 +68,7 @@ static struct conf_place
 place_at(const struct yaml_reader *reader, size_t offset)
 {
 	struct conf_place place = { reader->file, 1, 1 };
-	struct span	  before = span_first(reader->bytes, offset);
+	struct span before = span_first(reader->bytes, offset);
 
 	for (size_t i = 0; i < before.len; i++) {
 		if (before.at[i] == '\n') {
@@ -96,7 +96,7 @@ static bool
 lacks_quotes(const struct yaml_reader *reader, uint32_t number)
 {
 	static const struct span opening = SPAN("${");
-	struct span		 line = line_at(reader, number);
+	struct span line = line_at(reader, number);
 
 	if (reader->parser.context == NULL || strstr(reader->parser.context, "flow") == NULL)
 		return false;
@@ -109,8 +109,8 @@ static bool
 invalid_yaml(const struct yaml_reader *reader)
 {
 	const yaml_parser_t *parser = &reader->parser;
-	const char	    *problem = parser->problem ? parser->problem : "no memory";
-	struct conf_place    place = place_of(reader, &parser->problem_mark);
+	const char *problem = parser->problem ? parser->problem : "no memory";
+	struct conf_place place = place_of(reader, &parser->problem_mark);
 
 	if (parser->error == YAML_READER_ERROR)
 		place = place_at(reader, parser->problem_offset);
@@ -191,7 +191,7 @@ tag_apply(struct yaml_reader *reader, struct conf_node *node, const yaml_char_t 
 static bool
 anchor_open(struct yaml_reader *reader, const yaml_char_t *name, struct anchor **anchor_out)
 {
-	struct arena  *arena = reader->loader->conf->arena;
+	struct arena *arena = reader->loader->conf->arena;
 	struct anchor *anchor;
 
 	*anchor_out = NULL;
@@ -234,9 +234,9 @@ node_copy(struct yaml_reader *reader, const struct conf_node *from, unsigned dep
 static struct conf_node *
 alias_read(struct yaml_reader *reader, const struct conf_step *step, unsigned depth)
 {
-	const char	    *name = (const char *)reader->event.data.alias.anchor;
+	const char *name = (const char *)reader->event.data.alias.anchor;
 	const struct anchor *anchor = reader->anchors;
-	struct conf_node    *node;
+	struct conf_node *node;
 
 	while (anchor && strcmp(anchor->name, name) != 0)
 		anchor = anchor->next;
@@ -260,9 +260,9 @@ static struct conf_node *
 scalar_read(struct yaml_reader *reader, const struct conf_step *step)
 {
 	struct conf_node *node = node_create(reader);
-	struct span	  value = span_make((const char *)reader->event.data.scalar.value,
+	struct span value = span_make((const char *)reader->event.data.scalar.value,
 	     reader->event.data.scalar.length);
-	struct anchor	 *anchor;
+	struct anchor *anchor;
 
 	if (node == NULL || !anchor_open(reader, reader->event.data.scalar.anchor, &anchor))
 		return NULL;
@@ -301,7 +301,7 @@ static struct conf_node *
 list_read(struct yaml_reader *reader, const struct conf_step *step, unsigned depth)
 {
 	struct conf_node *list = node_create(reader);
-	struct anchor	 *anchor;
+	struct anchor *anchor;
 
 	if (list == NULL || !anchor_open(reader, reader->event.data.sequence_start.anchor, &anchor))
 		return NULL;
@@ -333,7 +333,7 @@ entry_read(struct yaml_reader *reader, const struct conf_step *step, unsigned de
 {
 	struct conf_node *key = node_read(reader, step, depth + 1);
 	struct conf_node *value;
-	bool		  is_usable;
+	bool is_usable;
 
 	if (key == NULL)
 		return false;
@@ -353,9 +353,9 @@ entry_read(struct yaml_reader *reader, const struct conf_step *step, unsigned de
 static bool
 map_fill(struct yaml_reader *reader, struct conf_node *map, const struct conf_step *step, unsigned depth)
 {
-	struct conf_node  *merges = NULL, *value = NULL;
+	struct conf_node *merges = NULL, *value = NULL;
 	struct conf_node **end = &map->first, **merges_end = &merges;
-	bool		   is_merge = false;
+	bool is_merge = false;
 
 	for (;;) {
 		if (!advance(reader))
@@ -383,7 +383,7 @@ static struct conf_node *
 map_read(struct yaml_reader *reader, const struct conf_step *step, unsigned depth)
 {
 	struct conf_node *map = node_create(reader);
-	struct anchor	 *anchor;
+	struct anchor *anchor;
 
 	if (map == NULL || !anchor_open(reader, reader->event.data.mapping_start.anchor, &anchor))
 		return NULL;
@@ -440,8 +440,8 @@ struct conf_node *
 conf_yaml_read(struct conf_loader *loader, const char *name, struct span bytes)
 {
 	static const struct span byte_order_mark = SPAN("\xef\xbb\xbf");
-	struct yaml_reader	 reader = { .loader = loader, .file = name, .bytes = bytes };
-	struct conf_node	*root = NULL;
+	struct yaml_reader reader = { .loader = loader, .file = name, .bytes = bytes };
+	struct conf_node *root = NULL;
 
 	if (span_starts_with(bytes, byte_order_mark))
 		reader.bytes = span_skip(bytes, byte_order_mark.len);

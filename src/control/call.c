@@ -50,8 +50,8 @@ verb_reopen_logs(struct control_call *call)
 }
 
 static const struct {
-	const char *name;
-	void	  (*ask)(struct control_call *call);
+	const char	*name;
+	void		 (*ask)(struct control_call *call);
 } verbs[] = {
 	{ "status", verb_status },
 	{ "reload", verb_reload },
@@ -109,7 +109,7 @@ answer_send(struct control_call *call)
 {
 	while (call->sent < call->answer.len) {
 		struct span rest = span_skip(text_span(&call->answer), call->sent);
-		ssize_t	    sent = send(call->fd, rest.at, rest.len, MSG_NOSIGNAL);
+		ssize_t sent = send(call->fd, rest.at, rest.len, MSG_NOSIGNAL);
 
 		if (sent < 0)
 			return errno == EAGAIN || errno == EINTR;
@@ -129,7 +129,7 @@ static void
 call_send(struct control_call *call)
 {
 	unsigned reading = call->is_deaf ? WATCH_NOTHING : WATCH_READ;
-	bool	 is_sent;
+	bool is_sent;
 
 	if (!answer_send(call)) {
 		call_lose_caller(call);
@@ -201,10 +201,10 @@ question_put(struct control_call *call, const struct control_question *question)
 static void
 question_hear(struct control_call *call, size_t newline)
 {
-	struct span	        said = text_span(&call->question);
+	struct span said = text_span(&call->question);
 	struct control_question question;
-	struct arena	        arena;
-	struct err		err;
+	struct arena arena;
+	struct err err;
 
 	call->state = CALL_WAITING;
 	timer_disarm(&call->timer);
@@ -255,7 +255,7 @@ talk_ignore(struct control_call *call, size_t count)
 static void
 call_read(struct control_call *call)
 {
-	char	bytes[READ_BYTES];
+	char bytes[READ_BYTES];
 	ssize_t got = recv(call->fd, bytes, sizeof(bytes), 0);
 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))

@@ -18,12 +18,12 @@
 #define READ_BYTES ((size_t)64 * 1024)
 
 struct control_client {
-	int	    fd;
-	int	    process;	/* its pidfd; -1: none to be had */
-	pid_t	    pid;
-	struct text got;	/* what is not parsed yet, and the last progress line before it */
-	struct text progress;
-	uint64_t    started_ms;
+	int		fd;
+	int		process;	/* its pidfd; -1: none to be had */
+	pid_t		pid;
+	struct text	got;		/* what is not parsed yet, and the last progress line before it */
+	struct text	progress;
+	uint64_t	started_ms;
 };
 
 /* -- connecting ---------------------------------------------------------------------------------------------------- */
@@ -57,7 +57,7 @@ static int
 connect_patiently(const struct sockaddr_un *address)
 {
 	uint64_t deadline_ms = clock_ms() + CONNECT_MS;
-	int	 fd;
+	int fd;
 
 	while ((fd = control_connect(address)) < 0 && errno == EAGAIN && clock_ms() < deadline_ms) {
 		poll(NULL, 0, CONNECT_AGAIN_MS);
@@ -70,9 +70,9 @@ struct control_client *
 control_client_open(const char *path, struct err *err)
 {
 	struct control_client *client;
-	struct sockaddr_un     address;
-	uid_t		       uid;
-	int		       fd;
+	struct sockaddr_un address;
+	uid_t uid;
+	int fd;
 
 	if (!control_address(path, &address, err))
 		return NULL;
@@ -114,8 +114,8 @@ static bool
 wait_a_tick(struct control_client *client, const struct control_patience *patience, int fd, short events)
 {
 	struct pollfd ready = { .fd = fd, .events = events };
-	uint64_t      waited_ms = clock_ms() - client->started_ms;
-	uint64_t      tick_ms = TICK_MS;
+	uint64_t waited_ms = clock_ms() - client->started_ms;
+	uint64_t tick_ms = TICK_MS;
 
 	if (patience->timeout_ms && waited_ms >= patience->timeout_ms)
 		return false;
@@ -214,9 +214,9 @@ control_client_ask(struct control_client *client, struct span verb, const struct
     struct text *answer_out, struct err *err)
 {
 	const struct control_question question = { .verb = verb };
-	struct control_answer	      answer = { 0 };
-	struct text		      line = { 0 };
-	bool			      is_sent;
+	struct control_answer answer = { 0 };
+	struct text line = { 0 };
+	bool is_sent;
 
 	client->started_ms = clock_ms();
 	control_question_format(&question, &line);

@@ -22,15 +22,15 @@ struct control_patience {
 
 /* NULL: nobody answers at path; the sentence says so: "reeve is not running (no control socket at PATH)". */
 struct control_client	*control_client_open(const char *path, struct err *err);
-void			 control_client_close(struct control_client *client);	/* NULL is fine */
+void			 control_client_close(struct control_client *client);		/* NULL is fine */
 pid_t			 control_client_pid(const struct control_client *client);	/* who answers; 0: not told */
 
 /* Once. True: answer_out is added to. False: not answered, or refused (the server's words, in answer_out too). */
-bool	control_client_ask(struct control_client *client, struct span verb, const struct control_patience *patience,
-	    struct text *answer_out, struct err *err);
+bool			 control_client_ask(struct control_client *client, struct span verb,
+    const struct control_patience *patience, struct text *answer_out, struct err *err);
 
 /* Until the process that answered has ended. False: not in time. At once when its pid is not told. */
-bool	control_client_wait_end(struct control_client *client, const struct control_patience *patience,
-	    struct err *err);
+bool			 control_client_wait_end(struct control_client *client, const struct control_patience *patience,
+    struct err *err);
 
 #endif

@@ -48,7 +48,7 @@ byte_is_plain(char byte)
 static bool
 word_decode(struct span from, struct arena *arena, struct span *word_out)
 {
-	char  *to = arena_alloc(arena, from.len + 1);
+	char *to = arena_alloc(arena, from.len + 1);
 	size_t len = 0;
 
 	for (size_t i = 0; i < from.len; i++) {

@@ -24,14 +24,14 @@ enum {
 /* -- questions ----------------------------------------------------------------------------------------------------- */
 
 struct control_question {
-	struct span	verb;			/* lower case letters and '-', at most 32 */
+	struct span	verb;				/* lower case letters and '-', at most 32 */
 	struct span	words[CONTROL_WORDS_MAX];	/* any bytes, also none */
 	size_t		count;
 };
 
 /* line: without its newline. Decoded words go to the arena. */
 bool	control_question_parse(struct span line, struct arena *arena, struct control_question *question_out,
-	    struct err *err);
+    struct err *err);
 void	control_question_format(const struct control_question *question, struct text *to);	/* with its newline */
 
 /* -- answers ------------------------------------------------------------------------------------------------------- */
@@ -39,16 +39,16 @@ void	control_question_format(const struct control_question *question, struct tex
 enum control_answer_kind { CONTROL_PROGRESS, CONTROL_OK, CONTROL_FAIL };
 
 struct control_answer {
-	enum control_answer_kind kind;
-	struct span		 text;
+	enum control_answer_kind	kind;
+	struct span			text;
 };
 
 enum control_parse { CONTROL_PARSED, CONTROL_MORE, CONTROL_BAD };
 
 /* The piece at the start of `bytes`; its text points into them. */
-enum control_parse control_answer_parse(struct span bytes, struct control_answer *answer_out, size_t *used_out);
+enum control_parse	control_answer_parse(struct span bytes, struct control_answer *answer_out, size_t *used_out);
 
 /* A progress text is cut to one line of the length allowed. */
-void		   control_answer_format(const struct control_answer *answer, struct text *to);
+void			control_answer_format(const struct control_answer *answer, struct text *to);
 
 #endif

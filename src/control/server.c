@@ -62,7 +62,7 @@ directory_open_of(const char *path, struct err *err)
 {
 	char *copy = memory_copy_text(path);
 	char *slash = strrchr(copy, '/');
-	int   fd;
+	int fd;
 
 	if (slash)
 		*slash = '\0';
@@ -87,7 +87,7 @@ static bool
 stale_remove(const struct sockaddr_un *address, struct err *err)
 {
 	struct stat about;
-	int	    fd;
+	int fd;
 
 	if (lstat(address->sun_path, &about) != 0)
 		return errno == ENOENT || err_set_errno(err, "cannot look at the control socket %s", address->sun_path);
@@ -126,7 +126,7 @@ static int
 socket_open(const char *path, struct err *err)
 {
 	struct sockaddr_un address;
-	int		   directory, fd = -1;
+	int directory, fd = -1;
 
 	if (!control_address(path, &address, err))
 		return -1;
@@ -178,7 +178,7 @@ static void
 server_accept(void *owner, unsigned ready)
 {
 	struct control_server *server = owner;
-	int		       fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)ready;
 	if (fd < 0) {
@@ -208,8 +208,8 @@ control_server_open(struct loop *loop, const char *path, const struct control_ve
     struct err *err)
 {
 	struct control_server *server;
-	struct stat	       about = { 0 };
-	int		       fd = socket_open(path, err);
+	struct stat about = { 0 };
+	int fd = socket_open(path, err);
 
 	if (fd < 0)
 		return NULL;
@@ -231,7 +231,7 @@ static void
 call_finish(struct control_call *call, uint64_t deadline_ms)
 {
 	struct pollfd room = { .fd = call->fd, .events = POLLOUT };
-	uint64_t      now_ms;
+	uint64_t now_ms;
 
 	control_call_send(call);
 	while (call->sent < call->answer.len && (now_ms = clock_ms()) < deadline_ms) {
@@ -244,7 +244,7 @@ call_finish(struct control_call *call, uint64_t deadline_ms)
 void
 control_server_close(struct control_server *server)
 {
-	uint64_t	  deadline_ms = clock_ms() + CLOSE_MS;
+	uint64_t deadline_ms = clock_ms() + CLOSE_MS;
 	struct list_node *node;
 
 	if (server == NULL)

@@ -36,14 +36,14 @@ struct control_server	*control_server_open(struct loop *loop, const char *path, 
  * Removes the socket file, if it still is ours. Answers that are given already are sent first (1 s at most); calls that
  * wait are told that reeve ends and must not be answered any more. NULL is fine.
  */
-void	control_server_close(struct control_server *server);
+void			 control_server_close(struct control_server *server);
 
-const char *control_server_path(const struct control_server *server);
+const char		*control_server_path(const struct control_server *server);
 
 /* A line about how far it is, for the caller to show. */
-void	control_progress(struct control_call *call, struct span text);
+void			 control_progress(struct control_call *call, struct span text);
 
 /* ok: it is done; else: why not. The call is gone afterwards. */
-void	control_reply(struct control_call *call, bool ok, struct span text);
+void			 control_reply(struct control_call *call, bool ok, struct span text);
 
 #endif

@@ -40,7 +40,7 @@ bool
 control_peer(int fd, pid_t *pid_out, uid_t *uid_out)
 {
 	struct ucred peer;
-	socklen_t    len = sizeof(peer);
+	socklen_t len = sizeof(peer);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
 		return false;

@@ -21,7 +21,7 @@ struct slot;
 
 /* What the connections of one listening socket have in common. Borrowed by them: lives as long as the downstream. */
 struct downstream_listener {
-	uint16_t	port;			/* 0: a unix socket */
+	uint16_t	port;	/* 0: a unix socket */
 	bool		is_unix;
 	bool		proxy_protocol;
 };

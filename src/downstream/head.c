@@ -68,7 +68,7 @@ forwarded_believe(struct request *request, const struct networks *trusted_proxie
 		if (hop->host.len > 0)
 			request->forwarded_host = hop->host;
 		if (!address_parse_host(hop->for_node, 0, &address))
-			return;		/* "unknown", an obfuscated name: the peer stays the best that is known */
+			return;	/* "unknown", an obfuscated name: the peer stays the best that is known */
 		client_take(request, &address);
 		if (!networks_hold(trusted_proxies, &address))
 			return;

@@ -8,16 +8,16 @@
 
 struct limits {
 	uint64_t	connections;
-	uint64_t	connections_per_client;		/* 0: no limit */
-	uint64_t	header_size;			/* bytes */
+	uint64_t	connections_per_client;	/* 0: no limit */
+	uint64_t	header_size;		/* bytes */
 	uint64_t	header_count;
-	uint64_t	uri_size;			/* bytes */
-	uint64_t	header_timeout;			/* ms, as all timeouts */
+	uint64_t	uri_size;		/* bytes */
+	uint64_t	header_timeout;		/* ms, as all timeouts */
 	uint64_t	body_timeout;
 	uint64_t	send_timeout;
 	uint64_t	keepalive_timeout;
-	uint64_t	keepalive_requests;		/* 0: no limit */
-	uint64_t	loop_lag;			/* ms; 0: off */
+	uint64_t	keepalive_requests;	/* 0: no limit */
+	uint64_t	loop_lag;		/* ms; 0: off */
 };
 
 extern const struct option_group limits_group;

@@ -12,8 +12,8 @@
 
 struct out {
 	struct text	bytes;
-	size_t		sent;		/* of bytes */
-	int		file;		/* borrowed; -1: none */
+	size_t		sent;	/* of bytes */
+	int		file;	/* borrowed; -1: none */
 	uint64_t	file_at;
 	uint64_t	file_left;
 };
@@ -21,7 +21,7 @@ struct out {
 void			out_init(struct out *out);
 void			out_fini(struct out *out);
 bool			out_is_empty(const struct out *out);
-size_t			out_waiting(const struct out *out);		/* bytes in memory */
+size_t			out_waiting(const struct out *out);	/* bytes in memory */
 void			out_add(struct out *out, const struct iovec *pieces, unsigned count, size_t skip);
 void			out_add_file(struct out *out, int fd, uint64_t offset, uint64_t length);
 

@@ -14,7 +14,7 @@ struct row {
 
 struct per_client {
 	struct row	*rows;
-	size_t		 room;		/* a power of two */
+	size_t		 room;	/* a power of two */
 	size_t		 used;
 	uint64_t	 seed;
 };

@@ -8,7 +8,7 @@ static struct media_types *
 types_load(const struct stage_builder *builder)
 {
 	struct span contents = { NULL, 0 };
-	struct err  err;
+	struct err err;
 
 	if (!conf_file(builder->conf, SYSTEM_LIST, SYSTEM_LIST_MAX, &contents, &err))
 		contents = span_make(NULL, 0);	/* a small system has none, and needs none */

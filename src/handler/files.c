@@ -29,7 +29,7 @@ static_assert(sizeof(codings) / sizeof(codings[0]) == FILES_CODINGS_MAX, "each c
 bool
 files_name_is_hidden(struct span name)
 {
-	bool	    is_first = true;
+	bool is_first = true;
 	struct span part;
 
 	if (name.len == 0 || memchr(name.at, '.', name.len) == NULL)
@@ -110,13 +110,13 @@ static size_t
 codings_accepted(const struct files *files, struct request *request, const struct files_coding *to[FILES_CODINGS_MAX])
 {
 	struct span accept = fields_joined(&request->fields, FIELD_ACCEPT_ENCODING, request->arena);
-	unsigned    qualities[FILES_CODINGS_MAX];
-	size_t	    count = 0;
+	unsigned qualities[FILES_CODINGS_MAX];
+	size_t count = 0;
 
 	for (size_t i = 0; i < files->precompressed.count; i++) {
 		const struct files_coding *coding = files->precompressed.items[i];
-		unsigned		   quality = accept_encoding_quality(accept, coding->name);
-		size_t			   at = count;
+		unsigned quality = accept_encoding_quality(accept, coding->name);
+		size_t at = count;
 
 		if (quality == 0)
 			continue;
@@ -136,10 +136,10 @@ static void
 choose_sibling(const struct files *files, struct request *request, struct span name, struct files_choice *choice)
 {
 	const struct files_coding *accepted[FILES_CODINGS_MAX];
-	size_t			   count = codings_accepted(files, request, accepted);
+	size_t count = codings_accepted(files, request, accepted);
 
 	for (size_t i = 0; i < count; i++) {
-		struct span	   sibling = arena_join(request->arena, name, accepted[i]->extension);
+		struct span sibling = arena_join(request->arena, name, accepted[i]->extension);
 		struct file_entry *entry;
 
 		if (files_cache_get(files->root, sibling, &entry) != FILES_FOUND)
@@ -156,7 +156,7 @@ static enum files_result
 file_serve(const struct files *files, struct request *request, struct span name)
 {
 	struct files_choice choice = { 0 };
-	enum files_result   result = files_cache_get(files->root, name, &choice.entry);
+	enum files_result result = files_cache_get(files->root, name, &choice.entry);
 
 	if (result != FILES_FOUND)
 		return result;
@@ -170,7 +170,7 @@ file_serve(const struct files *files, struct request *request, struct span name)
 static void
 not_found(const struct files *files, struct request *request)
 {
-	struct span	  fallback = files->fallback;
+	struct span fallback = files->fallback;
 	enum files_result result = FILES_MISSING;
 
 	while (fallback.len > 0 && fallback.at[0] == '/')
@@ -231,8 +231,8 @@ static void
 files_start(const void *configured, struct request *request)
 {
 	const struct files *files = configured;
-	enum files_result   result;
-	struct span	    name;
+	enum files_result result;
+	struct span name;
 
 	if (request->method != HTTP_GET && request->method != HTTP_HEAD) {
 		fields_set(&request->response.fields, FIELD_ALLOW, SPAN_OF("GET, HEAD"));
@@ -352,9 +352,9 @@ root_build(struct option_reader *reader, const struct conf_node *node, struct fi
 static bool
 files_build(struct option_reader *reader, const struct conf_node *node, void *field)
 {
-	static uint64_t		    last_number;
+	static uint64_t last_number;
 	const struct stage_builder *builder = reader->lent;
-	struct files		   *files = field;
+	struct files *files = field;
 
 	files->types = file_types(builder);
 	files->number = ++last_number;

@@ -29,20 +29,21 @@ struct files_codings {
 };
 
 struct files {
-	struct span		 root_path;
-	struct span		 strip_prefix;
-	struct conf_texts	 index;
-	struct span		 fallback;
-	struct files_codings	 precompressed;
-	struct span		 cache_control;
-	bool			 listing;
-	bool			 hidden;
-	bool			 follow_symlinks;
+	struct span		root_path;
+	struct span		strip_prefix;
+	struct conf_texts	index;
+	struct span		fallback;
+	struct files_codings	precompressed;
+	struct span		cache_control;
+	bool			listing;
+	bool			hidden;
+	bool			follow_symlinks;
 
 	/* Built. */
-	struct files_root	*root;		/* arena; it changes when the path leads elsewhere */
-	const struct media_types *types;
-	uint64_t		 number;	/* of this handler in the process, from 1: file_entry.type_owner */
+	struct files_root		*root;	/* arena; it changes when the path leads elsewhere */
+	const struct media_types	*types;
+	/* of this handler in the process, from 1: file_entry.type_owner */
+	uint64_t			 number;
 };
 
 /* What of a file is sent. */
@@ -53,12 +54,13 @@ struct files_choice {
 };
 
 /* Answers with the file; takes the reference. */
-void	files_send(const struct files *files, struct request *request, const struct files_choice *choice);
+void			files_send(const struct files *files, struct request *request,
+    const struct files_choice *choice);
 
 /* Answers with a listing of the directory, or says why not and leaves the request alone. name: NUL-terminated. */
-enum files_result files_listing_send(const struct files *files, struct request *request, const char *name);
+enum files_result	files_listing_send(const struct files *files, struct request *request, const char *name);
 
 /* Whether a name may be seen: no part of it starts with a dot, but for "/.well-known" (RFC 8615) at the root. */
-bool	files_name_is_hidden(struct span name);
+bool			files_name_is_hidden(struct span name);
 
 #endif

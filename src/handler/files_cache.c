@@ -97,7 +97,7 @@ etag_write(struct file_entry *entry)
 {
 	const struct file_identity *identity = &entry->identity;
 	uint64_t modified_ns = (uint64_t)identity->modified.tv_sec * 1000000000u + (uint64_t)identity->modified.tv_nsec;
-	int	 len = snprintf(entry->etag, sizeof(entry->etag), "\"%llx-%llx-%llx\"",
+	int len = snprintf(entry->etag, sizeof(entry->etag), "\"%llx-%llx-%llx\"",
 	    (unsigned long long)identity->inode, (unsigned long long)identity->size, (unsigned long long)modified_ns);
 
 	assert(len > 0 && (size_t)len < sizeof(entry->etag));
@@ -116,8 +116,8 @@ is_settled(const struct file_identity *identity)
 static bool
 content_read(struct file_entry *entry)
 {
-	bool	    settled = is_settled(&entry->identity);
-	size_t	    done = 0;
+	bool settled = is_settled(&entry->identity);
+	size_t done = 0;
 	struct stat status;
 
 	if (entry->content == NULL)
@@ -230,7 +230,7 @@ entry_find(uint64_t hash, const struct files_root *root, struct span name)
 static void
 sweep(void *owner)
 {
-	uint64_t	   now_ms = loop_now_ms(cache.loop);
+	uint64_t now_ms = loop_now_ms(cache.loop);
 	struct file_entry *entry;
 
 	(void)owner;
@@ -244,7 +244,7 @@ sweep(void *owner)
 static bool
 entries_drop_idle(void)
 {
-	bool		  has_dropped = false;
+	bool has_dropped = false;
 	struct list_node *node = cache.by_use.next;
 
 	while (node != &cache.by_use) {
@@ -266,8 +266,8 @@ static bool
 entry_walk(struct file_entry *entry, struct files_root *root)
 {
 	struct stat status;
-	int	    fd;
-	bool	    is_same;
+	int fd;
+	bool is_same;
 
 	if (!files_root_refresh(root) ||
 	    files_open(root, entry->path + entry->root_len + 1, O_PATH, &fd, &status) != FILES_FOUND)
@@ -298,7 +298,7 @@ entry_is_looked_at(const struct file_entry *entry, uint64_t turn)
 static bool
 entry_is_current(struct file_entry *entry, struct files_root *root)
 {
-	uint64_t    turn = loop_turns(cache.loop);
+	uint64_t turn = loop_turns(cache.loop);
 	struct stat status;
 
 	if (entry_is_looked_at(entry, turn))
@@ -337,7 +337,7 @@ path_make(const struct files_root *root, struct span name, char to[PATH_MAX], st
 static enum files_result
 kind_open(struct files_root *root, const char *name, mode_t kind, int *fd_out, struct stat *status)
 {
-	int		  flags = S_ISDIR(kind) ? O_PATH | O_DIRECTORY : O_RDONLY;
+	int flags = S_ISDIR(kind) ? O_PATH | O_DIRECTORY : O_RDONLY;
 	enum files_result result;
 
 	if (!files_root_refresh(root))
@@ -352,11 +352,11 @@ kind_open(struct files_root *root, const char *name, mode_t kind, int *fd_out, s
 static enum files_result
 entry_open(struct files_root *root, struct span name, struct file_entry **entry_out)
 {
-	char		  room[PATH_MAX];
-	struct span	  path;
-	struct stat	  status;
+	char room[PATH_MAX];
+	struct span path;
+	struct stat status;
 	enum files_result result;
-	int		  fd;
+	int fd;
 
 	if (!path_make(root, name, room, &path))
 		return FILES_MISSING;
@@ -383,7 +383,7 @@ entry_open(struct files_root *root, struct span name, struct file_entry **entry_
 enum files_result
 files_cache_get(struct files_root *root, struct span name, struct file_entry **entry_out)
 {
-	uint64_t	  hash = hash_span(root->seed, name);
+	uint64_t hash = hash_span(root->seed, name);
 	enum files_result result = FILES_BUSY;
 
 	assert(cache.users > 0);
@@ -412,7 +412,7 @@ static size_t
 entries_max(void)
 {
 	struct rlimit limit;
-	size_t	      most = ENTRIES_MAX;
+	size_t most = ENTRIES_MAX;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 8 < most)
 		most = (size_t)limit.rlim_cur / 8;

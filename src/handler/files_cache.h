@@ -24,11 +24,11 @@ enum { FILE_SMALL_MAX = 32768, FILE_ETAG_MAX = 56 };
 
 /* What tells one state of a file from another. */
 struct file_identity {
-	dev_t		 device;
-	ino_t		 inode;
-	off_t		 size;
-	struct timespec	 modified;
-	struct timespec	 changed;
+	dev_t		device;
+	ino_t		inode;
+	off_t		size;
+	struct timespec	modified;
+	struct timespec	changed;
 };
 
 struct file_entry {
@@ -46,19 +46,19 @@ struct file_entry {
 
 	struct file_identity	 identity;
 	uint64_t		 size;
-	int64_t			 modified;	/* Unix seconds */
-	int			 fd;		/* -1: the content is in memory for good */
-	bool			 is_small;	/* content holds all of it */
-	bool			 is_settled;	/* content will not change without its times */
+	int64_t			 modified;		/* Unix seconds */
+	int			 fd;			/* -1: the content is in memory for good */
+	bool			 is_small;		/* content holds all of it */
+	bool			 is_settled;		/* content will not change without its times */
 	char			*content;
 	size_t			 etag_len;
-	char			 etag[FILE_ETAG_MAX];		/* strong, with its quotes */
+	char			 etag[FILE_ETAG_MAX];	/* strong, with its quotes */
 	char			 last_modified[HTTP_DATE_LENGTH];
 
-	uint64_t		 type_owner;	/* whose media type that is; 0: nobody's */
-	struct span		 type;		/* borrowed from type_owner: for nobody else */
+	uint64_t	type_owner;	/* whose media type that is; 0: nobody's */
+	struct span	type;		/* borrowed from type_owner: for nobody else */
 
-	char			 path[];	/* root, '/', name, NUL */
+	char	path[];	/* root, '/', name, NUL */
 };
 
 /* The first user brings the loop; with the last everything is closed. */

@@ -55,9 +55,9 @@ listing_add(struct listing *listing, struct span name, const struct stat *status
 static bool
 name_look(const struct files *files, int directory, const char *path, const char *name, struct stat *status)
 {
-	char		  whole[PATH_MAX];
+	char whole[PATH_MAX];
 	enum files_result result;
-	int		  fd;
+	int fd;
 
 	if (fstatat(directory, name, status, AT_SYMLINK_NOFOLLOW) != 0)
 		return false;
@@ -225,7 +225,7 @@ client_prefers_json(struct request *request)
 static void
 listing_answer(const struct files *files, struct request *request, const struct listing *listing)
 {
-	bool	    is_json = client_prefers_json(request);
+	bool is_json = client_prefers_json(request);
 	struct text content = { 0 };
 
 	if (is_json)
@@ -243,11 +243,11 @@ listing_answer(const struct files *files, struct request *request, const struct 
 enum files_result
 files_listing_send(const struct files *files, struct request *request, const char *name)
 {
-	struct listing	  listing = { 0 };
-	struct stat	  status;
+	struct listing listing = { 0 };
+	struct stat status;
 	enum files_result result;
-	DIR		 *directory;
-	int		  fd;
+	DIR *directory;
+	int fd;
 
 	if (!files_root_refresh(files->root))
 		return FILES_MISSING;

@@ -32,7 +32,7 @@ static bool
 root_reopen(struct files_root *root)
 {
 	struct stat status;
-	int	    fd;
+	int fd;
 
 	fd_close(&root->fd);
 	fd = open(root->path.at, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -81,7 +81,7 @@ bool
 files_root_refresh(struct files_root *root)
 {
 	struct stat status;
-	bool	    is_there;
+	bool is_there;
 
 	errno = 0;
 	root->looked_ms = loop_now_ms(root->loop);
@@ -135,8 +135,8 @@ beneath_open(const struct files_root *root, const char *name, int flags)
 		.flags = (uint64_t)(flags | O_CLOEXEC | ((flags & O_PATH) ? 0 : O_NONBLOCK | O_NOCTTY)),
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | (root->follows ? 0 : RESOLVE_NO_SYMLINKS),
 	};
-	long		fd;
-	unsigned	races = 0;
+	long fd;
+	unsigned races = 0;
 
 	do
 		fd = syscall(SYS_openat2, root->fd, *name ? name : ".", &how, sizeof(how));

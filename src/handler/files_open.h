@@ -29,11 +29,11 @@ struct files_root {
 	struct loop	*loop;		/* borrowed */
 	uint64_t	 seed;		/* for hashes of names beneath it */
 
-	int		 fd;		/* O_PATH; -1: not there */
-	dev_t		 device;
-	ino_t		 inode;
-	uint64_t	 looked_ms;	/* monotonic: when it was last looked for */
-	bool		 is_missed;	/* its absence is in the log */
+	int		fd;		/* O_PATH; -1: not there */
+	dev_t		device;
+	ino_t		inode;
+	uint64_t	looked_ms;	/* monotonic: when it was last looked for */
+	bool		is_missed;	/* its absence is in the log */
 };
 
 /* Zeroed before; loop, path and follows are set. False: the sentence says why; the root can be used all the same. */

@@ -33,9 +33,9 @@ piece_of(struct span bytes)
 static bool
 part_send(struct sending *sending, struct request *request)
 {
-	struct span	  head = sending->parts.heads[sending->next];
+	struct span head = sending->parts.heads[sending->next];
 	struct byte_range range = sending->parts.ranges[sending->next];
-	struct iovec	  piece = piece_of(head);
+	struct iovec piece = piece_of(head);
 
 	if (!sending->head_sent && head.len > 0) {
 		sending->head_sent = true;
@@ -50,9 +50,9 @@ part_send(struct sending *sending, struct request *request)
 static void
 sending_go(struct request *request)
 {
-	struct sending	  *sending = request->work;
+	struct sending *sending = request->work;
 	struct file_entry *entry = sending->entry;
-	struct iovec	   tail = piece_of(sending->parts.tail);
+	struct iovec tail = piece_of(sending->parts.tail);
 
 	while (sending->next < sending->parts.count) {
 		if (!part_send(sending, request))
@@ -171,7 +171,7 @@ static void
 ranges_send(struct request *request, const struct files_choice *choice, struct files_parts *parts)
 {
 	struct file_entry *entry = choice->entry;
-	struct fields	  *fields = &request->response.fields;
+	struct fields *fields = &request->response.fields;
 
 	if (parts->count == 1) {
 		parts_single(parts, parts->ranges[0]);
@@ -248,11 +248,11 @@ condition_of(const struct request *request, const struct file_entry *entry)
 void
 files_send(const struct files *files, struct request *request, const struct files_choice *choice)
 {
-	struct file_entry     *entry = choice->entry;
-	struct fields	      *fields = &request->response.fields;
-	enum condition_result  condition = condition_of(request, entry);
-	enum range_result      range;
-	struct files_parts     parts;
+	struct file_entry *entry = choice->entry;
+	struct fields *fields = &request->response.fields;
+	enum condition_result condition = condition_of(request, entry);
+	enum range_result range;
+	struct files_parts parts;
 
 	if (condition == CONDITION_FAILED) {
 		file_unref(entry);

@@ -9,10 +9,10 @@
 enum health_probe { HEALTH_LIVE, HEALTH_READY };
 
 struct health {
-	enum health_probe	 probe;
+	enum health_probe	probe;
 
 	/* Built. */
-	const uint64_t		*stopping;	/* borrowed: shared memory, outlives the site; NULL: never */
+	const uint64_t	*stopping;	/* borrowed: shared memory, outlives the site; NULL: never */
 };
 
 static bool
@@ -26,7 +26,7 @@ static void
 health_start(const void *configured, struct request *request)
 {
 	const struct health *health = configured;
-	struct fields	    *fields = &request->response.fields;
+	struct fields *fields = &request->response.fields;
 
 	if (request->method != HTTP_GET && request->method != HTTP_HEAD) {
 		fields_add(fields, FIELD_ALLOW, SPAN_OF("GET, HEAD"));
@@ -44,7 +44,7 @@ static bool
 health_build(struct option_reader *reader, const struct conf_node *node, void *field)
 {
 	const struct stage_builder *builder = reader->lent;
-	struct health		   *health = field;
+	struct health *health = field;
 
 	(void)node;
 	health->stopping = builder->stopping;

@@ -7,8 +7,8 @@ bool
 key_problem(struct option_reader *reader, const struct conf_node *node, const char *key, const char *format, ...)
 {
 	const struct conf_node *value = conf_get(node, key);
-	struct text		sentence = { 0 };
-	va_list			list;
+	struct text sentence = { 0 };
+	va_list list;
 
 	va_start(list, format);
 	text_format_list(&sentence, format, list);

@@ -8,7 +8,7 @@
 #include "request/response.h"
 #include "upstream/upstreams.h"
 
-enum { HOPS_MAX = 10 };		/* a proxy that leads to itself would take every socket there is */
+enum { HOPS_MAX = 10 };	/* a proxy that leads to itself would take every socket there is */
 
 static void
 proxy_start(const void *configured, struct request *request)

@@ -35,8 +35,8 @@ static struct span
 place_encode(struct span place, struct arena *arena)
 {
 	static const char hex[] = "0123456789ABCDEF";
-	size_t		  extra = 0;
-	char		 *to, *at;
+	size_t extra = 0;
+	char *to, *at;
 
 	for (size_t i = 0; i < place.len; i++)
 		extra += must_encode(place.at[i]) ? 2 : 0;
@@ -90,7 +90,7 @@ static void
 redirect_start(const void *configured, struct request *request)
 {
 	const struct redirect *redirect = configured;
-	struct span	       place = span_trim(template_fill(&redirect->to, request));
+	struct span place = span_trim(template_fill(&redirect->to, request));
 
 	if (place.len == 0 || has_control(place) || leaves_host(redirect, place) || lacks_host(place)) {
 		response_fail(request, 400, NULL, "the redirect's target is not valid");

@@ -15,13 +15,13 @@
 struct respond {
 	uint64_t		status;
 	struct template		body;
-	struct template		json;		/* serialised */
-	struct span		file;		/* path */
+	struct template		json;	/* serialised */
+	struct span		file;	/* path */
 	struct span		content_type;
 	struct template_pairs	headers;
 
 	/* Built. */
-	struct span		content;
+	struct span		 content;
 	const struct template	*template;	/* filled per request; NULL: the content as it is */
 };
 
@@ -31,7 +31,7 @@ headers_add(const struct template_pairs *headers, struct request *request)
 {
 	for (size_t i = 0; i < headers->count; i++) {
 		const struct template_pair *pair = &headers->items[i];
-		struct span		    value = span_trim(template_fill(&pair->value, request));
+		struct span value = span_trim(template_fill(&pair->value, request));
 
 		if (value.len > 0 && field_value_is_valid(value))
 			fields_add_known(&request->response.fields, pair->id, pair->name, value);
@@ -42,7 +42,7 @@ static void
 respond_start(const void *configured, struct request *request)
 {
 	const struct respond *respond = configured;
-	struct span	      content = respond->content;
+	struct span content = respond->content;
 
 	if (respond->headers.count > 0)
 		headers_add(&respond->headers, request);
@@ -59,10 +59,10 @@ static bool
 json_option(struct option_reader *reader, const struct conf_node *node, void *field)
 {
 	const struct stage_builder *builder = reader->lent;
-	struct template		   *json = field;
-	struct text		    to = { 0 };
-	struct err		    err;
-	bool			    is_fine;
+	struct template *json = field;
+	struct text to = { 0 };
+	struct err err;
+	bool is_fine;
 
 	if (node->broken)
 		return false;
@@ -78,7 +78,7 @@ static bool
 header_check(struct option_reader *reader, const struct conf_node *node)
 {
 	struct field field = { .id = field_name_of(node->key), .name = node->key };
-	bool	     is_fine = true;
+	bool is_fine = true;
 
 	option_enter(reader, node->key.at);
 	if (field_is_hop_by_hop(&field, SPAN_OF("")) || field.id == FIELD_CONTENT_LENGTH || field.id == FIELD_DATE ||
@@ -94,7 +94,7 @@ static bool
 headers_check(struct option_reader *reader, const struct conf_node *node)
 {
 	const struct conf_node *headers = conf_get(node, "headers");
-	bool			is_fine = true;
+	bool is_fine = true;
 
 	if (headers == NULL)
 		return true;
@@ -109,9 +109,9 @@ static bool
 respond_check(struct option_reader *reader, const struct conf_node *node, void *field)
 {
 	static const char *const sources[] = { "body", "json", "file" };
-	const struct respond	*respond = field;
-	const struct conf_node	*source = node->kind == CONF_MAP ? NULL : node;
-	bool			 is_fine = headers_check(reader, node);
+	const struct respond *respond = field;
+	const struct conf_node *source = node->kind == CONF_MAP ? NULL : node;
+	bool is_fine = headers_check(reader, node);
 
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
 		const struct conf_node *other = conf_get(node, sources[i]);
@@ -131,7 +131,7 @@ static bool
 file_load(struct option_reader *reader, const struct conf_node *node, struct respond *respond)
 {
 	const struct stage_builder *builder = reader->lent;
-	struct err		    err;
+	struct err err;
 
 	if (!conf_file(builder->conf, respond->file.at, CONTENT_FILE_MAX, &respond->content, &err))
 		return key_problem(reader, node, "file", "%s", err.text);

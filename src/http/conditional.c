@@ -8,7 +8,7 @@
 
 struct etag {
 	bool		weak;
-	struct span	opaque;		/* with its quotes */
+	struct span	opaque;	/* with its quotes */
 };
 
 /* Takes one entity tag off the start of *rest_io (§8.8.3). */

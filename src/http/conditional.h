@@ -10,10 +10,10 @@
 enum condition_result { CONDITION_PROCEED, CONDITION_NOT_MODIFIED, CONDITION_FAILED /* 412 */ };
 
 /* etag with its quotes (weak: W/"…"), empty when there is none; last_modified in Unix seconds, -1 when unknown. */
-enum condition_result condition_check(enum http_method method, const struct fields *request, struct span etag,
+enum condition_result	condition_check(enum http_method method, const struct fields *request, struct span etag,
     int64_t last_modified);
 
 /* Whether If-Range lets a Range apply (true when there is no If-Range); needs a strong match. */
-bool	condition_allows_range(const struct fields *request, struct span etag, int64_t last_modified);
+bool			condition_allows_range(const struct fields *request, struct span etag, int64_t last_modified);
 
 #endif

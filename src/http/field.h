@@ -14,17 +14,17 @@
 #include <assert.h>
 
 struct field {
-	enum field_name	 id;
-	struct span	 name;		/* as it came, or as the row has it */
-	struct span	 value;		/* without the white space around it */
+	enum field_name	id;
+	struct span	name;	/* as it came, or as the row has it */
+	struct span	value;	/* without the white space around it */
 };
 
 struct fields {
-	struct field	*items;		/* arena, or the caller's first room */
+	struct field	*items;	/* arena, or the caller's first room */
 	uint32_t	 count;
 	uint32_t	 room;
-	uint64_t	 seen;		/* bit (id & 63) for each id present; bit 0 says nothing */
-	struct arena	*arena;		/* where more room comes from */
+	uint64_t	 seen;	/* bit (id & 63) for each id present; bit 0 says nothing */
+	struct arena	*arena;	/* where more room comes from */
 };
 
 /*
@@ -37,25 +37,25 @@ static_assert(FIELD_NAME_COUNT <= 64, "a bit of struct fields.seen for each name
 /*
  * Once a process, before the first look-up: finds the multiplier of the perfect hash (fast; asserts that one exists).
  */
-void		 field_names_init(void);
-enum field_name	 field_name_of(struct span name);		/* any case; FIELD_OTHER when in no row */
-struct span	 field_name_text(enum field_name id);		/* "Content-Type"; OTHER: empty */
+void		field_names_init(void);
+enum field_name	field_name_of(struct span name);	/* any case; FIELD_OTHER when in no row */
+struct span	field_name_text(enum field_name id);	/* "Content-Type"; OTHER: empty */
 
 /* first_room may be NULL; arena may be NULL when first_room is never exceeded. */
-void		 fields_init(struct fields *fields, struct arena *arena, struct field *first_room, uint32_t room);
+void		fields_init(struct fields *fields, struct arena *arena, struct field *first_room, uint32_t room);
 
-void		 fields_add(struct fields *fields, enum field_name id, struct span value);
-void		 fields_add_named(struct fields *fields, struct span name, struct span value);	/* interns the name */
+void		fields_add(struct fields *fields, enum field_name id, struct span value);
+void		fields_add_named(struct fields *fields, struct span name, struct span value);	/* interns the name */
 
 /* As fields_add_named() for a name whose id was looked up already. */
 static inline void fields_add_known(struct fields *fields, enum field_name id, struct span name, struct span value);
 
 /* Replaces the first and removes the others of that name, or adds. */
-void		 fields_set(struct fields *fields, enum field_name id, struct span value);
-void		 fields_set_named(struct fields *fields, struct span name, struct span value);
-void		 fields_remove(struct fields *fields, enum field_name id);
-void		 fields_remove_named(struct fields *fields, struct span name);
-void		 fields_remove_at(struct fields *fields, uint32_t index);
+void	fields_set(struct fields *fields, enum field_name id, struct span value);
+void	fields_set_named(struct fields *fields, struct span name, struct span value);
+void	fields_remove(struct fields *fields, enum field_name id);
+void	fields_remove_named(struct fields *fields, struct span name);
+void	fields_remove_at(struct fields *fields, uint32_t index);
 
 static inline bool
 fields_have(const struct fields *fields, enum field_name id)
@@ -64,27 +64,27 @@ fields_have(const struct fields *fields, enum field_name id)
 }
 
 /* The first field of that name, NULL when there is none. */
-const struct field *fields_find(const struct fields *fields, enum field_name id);
-const struct field *fields_find_named(const struct fields *fields, struct span name);
+const struct field	*fields_find(const struct fields *fields, enum field_name id);
+const struct field	*fields_find_named(const struct fields *fields, struct span name);
 
 /* Its value, or the empty span. */
-struct span	 fields_value(const struct fields *fields, enum field_name id);
+struct span		 fields_value(const struct fields *fields, enum field_name id);
 
 /*
  * All values of a list field joined by ", " (RFC 9110 §5.3; Cookie by "; ", RFC 9113 §8.2.3), in the arena when there
  * is more than one. Not for Set-Cookie, which is no list.
  */
-struct span	 fields_joined(const struct fields *fields, enum field_name id, struct arena *arena);
+struct span		 fields_joined(const struct fields *fields, enum field_name id, struct arena *arena);
 
 /*
  * Whether a comma-separated list field holds that token, without case: fields_have_token(f, FIELD_CONNECTION,
  * "close").
  */
-bool		 fields_have_token(const struct fields *fields, enum field_name id, struct span token);
+bool			 fields_have_token(const struct fields *fields, enum field_name id, struct span token);
 
 /* RFC 9110 §5.6.2 and §5.5; the value may hold obs-text, no control character but HTAB. */
-bool		 field_name_is_valid(struct span name);
-bool		 field_value_is_valid(struct span value);
+bool			 field_name_is_valid(struct span name);
+bool			 field_value_is_valid(struct span value);
 
 /*
  * Whether a field belongs to one connection only and must not be passed on (RFC 9110 §7.6.1): the fixed ones, and those
@@ -93,10 +93,10 @@ bool		 field_value_is_valid(struct span value);
  * A name in a row of field_names.h, or one that starts with "X-Forwarded-", is end-to-end whatever Connection says:
  * else a client could have Host, Cookie, Authorization or the proxy's own words about him taken out of his request.
  */
-bool		 field_is_hop_by_hop(const struct field *field, struct span connection_value);
+bool			 field_is_hop_by_hop(const struct field *field, struct span connection_value);
 
 /* More room in `items`; for fields_add_known(). */
-void		 fields_grow(struct fields *fields);
+void			 fields_grow(struct fields *fields);
 
 static inline void
 fields_add_known(struct fields *fields, enum field_name id, struct span name, struct span value)

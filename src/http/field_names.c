@@ -29,8 +29,8 @@ static struct row {
 	size_t	len;
 } rows[FIELD_NAME_COUNT];
 
-static uint8_t	cells[CELLS];		/* enum field_name; 0: empty */
-static uint64_t	multiplier = UINT64_C(0x301e076f1bc213c9);
+static uint8_t cells[CELLS];	/* enum field_name; 0: empty */
+static uint64_t multiplier = UINT64_C(0x301e076f1bc213c9);
 
 static inline uint64_t
 load_8(const char *at)

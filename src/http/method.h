@@ -12,9 +12,9 @@ enum http_method {
 	HTTP_METHODS
 };
 
-enum http_method	 http_method_of(struct span name);		/* case-sensitive, as the RFC has it */
-const char		*http_method_name(enum http_method method);	/* "GET"; OTHER: "" */
-bool			 http_method_is_safe(enum http_method method);	/* §9.2.1 */
+enum http_method	 http_method_of(struct span name);			/* case-sensitive, as the RFC has it */
+const char		*http_method_name(enum http_method method);		/* "GET"; OTHER: "" */
+bool			 http_method_is_safe(enum http_method method);		/* §9.2.1 */
 bool			 http_method_is_idempotent(enum http_method method);	/* §9.2.2 */
 
 #endif

@@ -69,7 +69,7 @@ range_parse(struct span value, uint64_t length, struct byte_range *ranges, size_
 		return RANGE_NONE;
 	while (span_cut(&set, ',', &spec)) {
 		spec = span_trim(spec);
-		if (spec.len == 0)		/* an empty list member, RFC 9110 §5.6.1 */
+		if (spec.len == 0)	/* an empty list member, RFC 9110 §5.6.1 */
 			continue;
 		if (++asked > room)
 			return RANGE_NONE;

@@ -7,8 +7,8 @@
 #include "base/span.h"
 
 struct byte_range {
-	uint64_t	first;		/* inclusive */
-	uint64_t	last;		/* inclusive */
+	uint64_t	first;	/* inclusive */
+	uint64_t	last;	/* inclusive */
 };
 
 enum range_result {
@@ -22,7 +22,7 @@ enum range_result {
  * `room`, or ranges that overlap so that together they would send more than the whole: RANGE_NONE (RFC 9110 §14.2 lets
  * a server ignore abuse).
  */
-enum range_result range_parse(struct span value, uint64_t length, struct byte_range *ranges, size_t room,
+enum range_result	range_parse(struct span value, uint64_t length, struct byte_range *ranges, size_t room,
     size_t *count_out);
 
 #endif

@@ -15,12 +15,12 @@
 enum uri_form { URI_ORIGIN, URI_ABSOLUTE, URI_AUTHORITY, URI_ASTERISK };
 
 struct uri_target {
-	enum uri_form	 form;
-	struct span	 scheme;	/* absolute form only */
-	struct span	 authority;	/* absolute and authority form; userinfo is refused */
-	struct span	 path;		/* as it came; "/" when the absolute form has none; "*" */
-	struct span	 query;		/* without the '?' */
-	bool		 has_query;
+	enum uri_form	form;
+	struct span	scheme;		/* absolute form only */
+	struct span	authority;	/* absolute and authority form; userinfo is refused */
+	struct span	path;		/* as it came; "/" when the absolute form has none; "*" */
+	struct span	query;		/* without the '?' */
+	bool		has_query;
 };
 
 /* False: no known form, a byte that no target has, '#', or an authority that is not valid. */
@@ -46,12 +46,12 @@ bool	uri_query_find(struct span query, struct span name, struct arena *arena, st
 
 /* A whole http(s) or unix URL of the configuration: "http://127.0.0.1:3000", "https://host", "unix:/run/app.sock". */
 struct uri_server {
-	bool		 tls;
-	bool		 is_unix;
-	bool		 srv;		/* srv+http:// */
-	struct span	 host;		/* without brackets; the path of a unix socket */
-	uint16_t	 port;
-	struct span	 path;		/* "" or "/prefix", without a final slash */
+	bool		tls;
+	bool		is_unix;
+	bool		srv;	/* srv+http:// */
+	struct span	host;	/* without brackets; the path of a unix socket */
+	uint16_t	port;
+	struct span	path;	/* "" or "/prefix", without a final slash */
 };
 bool	uri_server_parse(struct span url, struct uri_server *server_out, struct err *err);
 

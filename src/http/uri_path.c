@@ -80,7 +80,7 @@ remove_dot_segments(char *path, char *end)
 	char *at = path, *to = path, *segment_end;
 	size_t length;
 
-	while (at < end) {			/* at: the '/' before a segment */
+	while (at < end) {	/* at: the '/' before a segment */
 		segment_end = memchr(at + 1, '/', (size_t)(end - at - 1));
 		if (segment_end == NULL)
 			segment_end = end;

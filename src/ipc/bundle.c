@@ -13,9 +13,9 @@
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
 
 struct bundle_header {
-	char	 magic[16];
-	uint64_t count;
-	uint64_t lengths[BUNDLE_PARTS_MAX];
+	char		magic[16];
+	uint64_t	count;
+	uint64_t	lengths[BUNDLE_PARTS_MAX];
 };
 
 static const char magic[16] = "reeve-bundle-1";
@@ -55,8 +55,8 @@ static bool
 bundle_find_parts(struct bundle *bundle)
 {
 	const struct bundle_header *header = bundle->mapping;
-	const char		   *at = (const char *)bundle->mapping + sizeof(*header);
-	size_t			    left = bundle->size - sizeof(*header);
+	const char *at = (const char *)bundle->mapping + sizeof(*header);
+	size_t left = bundle->size - sizeof(*header);
 
 	if (memcmp(header->magic, magic, sizeof(magic)) != 0 || header->count > BUNDLE_PARTS_MAX)
 		return false;
@@ -75,7 +75,7 @@ bool
 bundle_map(int fd, struct bundle *bundle_out, struct err *err)
 {
 	struct bundle bundle = { 0 };
-	struct stat   status;
+	struct stat status;
 
 	if (fstat(fd, &status) != 0 || (fcntl(fd, F_GET_SEALS) & SEALS) != SEALS ||
 	    status.st_size < (off_t)sizeof(struct bundle_header))

@@ -17,7 +17,7 @@ enum { BUNDLE_PARTS_MAX = 8 };
 enum { BUNDLE_ORDERS, BUNDLE_CONF, BUNDLE_WARNINGS };	/* primary/orders.h; conf_pack(); a line each */
 
 struct bundle {
-	void		*mapping;	/* owned */
+	void		*mapping;			/* owned */
 	size_t		 size;
 	struct span	 parts[BUNDLE_PARTS_MAX];	/* those that were not given are empty */
 	unsigned	 count;

@@ -18,23 +18,23 @@
 #define MESSAGES_A_TURN 16 /* then others get theirs */
 
 struct parcel {
-	struct list_node node;
-	enum ipc_type	 type;
-	struct text	 payload;
-	int		 fds[IPC_FDS_MAX]; /* owned */
-	unsigned	 fd_count;
+	struct list_node	node;
+	enum ipc_type		type;
+	struct text		payload;
+	int			fds[IPC_FDS_MAX];	/* owned */
+	unsigned		fd_count;
 };
 
 struct channel {
-	struct loop		    *loop;
-	int			     fd;
-	struct watch		     watch;
-	const struct channel_events *events;
-	void			    *owner;
-	struct list_node	     queue; /* struct parcel, owned: what the socket did not take yet */
-	struct later		     later; /* frees */
-	bool			     has_ended; /* on_closed was called */
-	bool			     is_closed;
+	struct loop			*loop;
+	int				 fd;
+	struct watch			 watch;
+	const struct channel_events	*events;
+	void				*owner;
+	struct list_node		 queue;		/* struct parcel, owned: what the socket did not take yet */
+	struct later			 later;		/* frees */
+	bool				 has_ended;	/* on_closed was called */
+	bool				 is_closed;
 };
 
 #define IPC_NAME(name, doc) [IPC_##name] = #name,
@@ -46,8 +46,8 @@ static_assert(COUNT(type_names) == IPC_TYPES, "every type has a name");
 static char room[sizeof(uint32_t) + IPC_PAYLOAD_MAX];
 
 union control {
-	struct cmsghdr header; /* for its alignment */
-	char	       bytes[CMSG_SPACE(sizeof(int) * IPC_FDS_MAX)];
+	struct cmsghdr	header;	/* for its alignment */
+	char		bytes[CMSG_SPACE(sizeof(int) * IPC_FDS_MAX)];
 };
 
 const char *
@@ -85,11 +85,11 @@ enum send_result { SEND_OK, SEND_AGAIN, SEND_GONE };
 static enum send_result
 message_send(int fd, enum ipc_type type, struct span payload, const int *fds, unsigned fd_count)
 {
-	uint32_t      number = type;
+	uint32_t number = type;
 	union control control = { 0 };
 	union {
-		const char *from;
-		void	   *to;
+		const char	*from;
+		void		*to;
 	} bytes = { payload.at };
 	struct iovec pieces[] = {
 		{ .iov_base = &number, .iov_len = sizeof(number) },
@@ -211,12 +211,12 @@ message_find_fds(struct msghdr *head, struct ipc_message *message)
 static enum receive_result
 message_receive(int fd, struct ipc_message *message_out)
 {
-	struct iovec  piece = { .iov_base = room, .iov_len = sizeof(room) };
+	struct iovec piece = { .iov_base = room, .iov_len = sizeof(room) };
 	union control control;
 	struct msghdr head = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control,
 		.msg_controllen = sizeof(control) };
-	uint32_t      type;
-	ssize_t	      count;
+	uint32_t type;
+	ssize_t count;
 
 	while ((count = recvmsg(fd, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)) < 0) {
 		if (errno == EAGAIN || errno == EWOULDBLOCK)
@@ -243,7 +243,7 @@ message_receive(int fd, struct ipc_message *message_out)
 static bool
 channel_hear_one(struct channel *channel)
 {
-	struct ipc_message  message;
+	struct ipc_message message;
 	enum receive_result result;
 
 	if (channel->is_closed || channel->has_ended)

@@ -17,10 +17,10 @@
 enum { IPC_PAYLOAD_MAX = 65536, IPC_FDS_MAX = 16 };
 
 struct ipc_message {
-	enum ipc_type	 type;
-	struct span	 payload;		/* borrowed: during the call */
-	int		 fds[IPC_FDS_MAX];	/* received: closed after on_message unless taken */
-	unsigned	 fd_count;
+	enum ipc_type	type;
+	struct span	payload;		/* borrowed: during the call */
+	int		fds[IPC_FDS_MAX];	/* received: closed after on_message unless taken */
+	unsigned	fd_count;
 };
 
 const char	*ipc_type_name(enum ipc_type type);

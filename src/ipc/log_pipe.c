@@ -20,18 +20,19 @@
 #define BATCH_MS 5	  /* that a line may wait for company */
 
 struct log_pipe {
-	struct loop *loop;
-	int	     fd; /* borrowed */
-	struct watch watch;
-	struct later later;
-	struct timer timer;
-	uint64_t    *dropped_total; /* shared with who counts; may be NULL */
-	uint64_t     dropped;	    /* since the last LOG_DROPPED */
-	uint64_t     added;
-	uint64_t     written;
-	bool	     is_urgent; /* something that should not wait */
-	bool	     is_stuck;	/* the pipe is full, or nobody reads any more: the watch tells when it goes on */
-	char	     ring[RING_SIZE];
+	struct loop	*loop;
+	int		 fd;		/* borrowed */
+	struct watch	 watch;
+	struct later	 later;
+	struct timer	 timer;
+	uint64_t	*dropped_total;	/* shared with who counts; may be NULL */
+	uint64_t	 dropped;	/* since the last LOG_DROPPED */
+	uint64_t	 added;
+	uint64_t	 written;
+	bool		 is_urgent;	/* something that should not wait */
+	/* the pipe is full, or nobody reads any more: the watch tells when it goes on */
+	bool		 is_stuck;
+	char		 ring[RING_SIZE];
 };
 
 static_assert((RING_SIZE & (RING_SIZE - 1)) == 0, "offsets are masked");
@@ -44,7 +45,7 @@ log_pipe_make(int fds_out[2], struct err *err)
 		return err_set_errno(err, "cannot make a pipe for log lines");
 	}
 	for (int size = PIPE_SIZE; size > 65536 && fcntl(fds_out[1], F_SETPIPE_SZ, size) < 0;)
-		size /= 2; /* fs.pipe-user-pages-soft allows less */
+		size /= 2;	/* fs.pipe-user-pages-soft allows less */
 	return true;
 }
 
@@ -111,7 +112,7 @@ ring_add(struct log_pipe *pipe, struct span bytes)
 {
 	while (bytes.len > 0) {
 		uint64_t at = pipe->added & (RING_SIZE - 1);
-		size_t	 count = bytes.len < RING_SIZE - at ? bytes.len : (size_t)(RING_SIZE - at);
+		size_t count = bytes.len < RING_SIZE - at ? bytes.len : (size_t)(RING_SIZE - at);
 
 		memcpy(pipe->ring + at, bytes.at, count);
 		pipe->added += count;
@@ -150,7 +151,7 @@ static void
 log_pipe_writable(void *owner, unsigned ready)
 {
 	struct log_pipe *pipe = owner;
-	uint64_t	 dropped = pipe->dropped;
+	uint64_t dropped = pipe->dropped;
 
 	(void)ready;
 	log_pipe_flush(pipe);

@@ -43,7 +43,7 @@ unpack_take(struct unpack *unpack, uint64_t count)
 uint64_t
 unpack_number(struct unpack *unpack)
 {
-	uint64_t    number = 0;
+	uint64_t number = 0;
 	const char *at = unpack_take(unpack, sizeof(number));
 
 	if (at != NULL)
@@ -64,7 +64,7 @@ unpack_flag(struct unpack *unpack)
 struct span
 unpack_span(struct unpack *unpack)
 {
-	uint64_t    len = unpack_number(unpack);
+	uint64_t len = unpack_number(unpack);
 	const char *at = unpack_take(unpack, len);
 
 	return unpack->is_broken ? (struct span){ 0 } : span_make(at, (size_t)len);

@@ -14,14 +14,14 @@ void	pack_flag(struct text *to, bool flag);
 void	pack_span(struct text *to, struct span span);
 
 struct unpack {
-	struct span	rest;		/* borrowed */
+	struct span	rest;	/* borrowed */
 	bool		is_broken;
 };
 
 struct unpack	unpack_begin(struct span packed);
-uint64_t	unpack_number(struct unpack *unpack);	/* 0 when broken */
-bool		unpack_flag(struct unpack *unpack);	/* false when broken, or when it was neither 0 nor 1 */
-struct span	unpack_span(struct unpack *unpack);	/* empty when broken */
+uint64_t	unpack_number(struct unpack *unpack);		/* 0 when broken */
+bool		unpack_flag(struct unpack *unpack);		/* false when broken, or when it was neither 0 nor 1 */
+struct span	unpack_span(struct unpack *unpack);		/* empty when broken */
 bool		unpack_end(const struct unpack *unpack);	/* all was there, and nothing is left */
 
 #endif

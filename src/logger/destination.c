@@ -39,8 +39,8 @@ bool
 destination_open(struct destination *destination, const char *output, struct err *err)
 {
 	struct stat about;
-	int	    standard = output_fd(output);
-	int	    fd = standard < 0 ? path_open(output, err) : standard;
+	int standard = output_fd(output);
+	int fd = standard < 0 ? path_open(output, err) : standard;
 
 	if (fd < 0)
 		return false;

@@ -30,7 +30,7 @@ void			destination_close(struct destination *destination);	/* safe on zeroed mem
 /* How many bytes destination_write() can use at once. */
 size_t			destination_batch(const struct destination *destination);
 
-enum destination_result destination_write(struct destination *destination, struct span bytes, size_t *written_out,
+enum destination_result	destination_write(struct destination *destination, struct span bytes, size_t *written_out,
     struct err *err);
 
 /* Whether people look at it: then lines are for people when the format is `auto`. */

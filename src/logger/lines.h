@@ -23,6 +23,6 @@ struct lines {
 void	lines_init(struct lines *lines, line_fn *on_line, void *owner);
 void	lines_fini(struct lines *lines);
 void	lines_add(struct lines *lines, struct span chunk);
-void	lines_end(struct lines *lines);		/* what is partial is a line now */
+void	lines_end(struct lines *lines);	/* what is partial is a line now */
 
 #endif

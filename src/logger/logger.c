@@ -20,17 +20,17 @@
 #define COLLECT_BYTES ((size_t)2 << 20) /* of one pipe at once: more than a pipe holds */
 
 struct logger {
-	struct loop	  *loop;
-	struct channel	  *channel;	/* NULL: the primary is gone */
-	struct spool	  *spool;
-	struct writer	  *writer;
-	struct watch	   news;
-	struct list_node   sources;	/* struct source, owned */
-	char		  *output;	/* owned: where lines go, as far as was ordered */
-	bool		   is_pretty;
-	bool		   has_colours;
-	struct text	   room;	/* of the line in work */
-	struct later	   wake;	/* the writer, once for all lines of a turn */
+	struct loop		*loop;
+	struct channel		*channel;	/* NULL: the primary is gone */
+	struct spool		*spool;
+	struct writer		*writer;
+	struct watch		 news;
+	struct list_node	 sources;	/* struct source, owned */
+	char			*output;	/* owned: where lines go, as far as was ordered */
+	bool			 is_pretty;
+	bool			 has_colours;
+	struct text		 room;		/* of the line in work */
+	struct later		 wake;		/* the writer, once for all lines of a turn */
 };
 
 /* -- lines --------------------------------------------------------------------------------------------------------- */
@@ -64,7 +64,7 @@ dropped_record(struct text *to, uint64_t count)
 static void
 dropped_tell(struct logger *logger, bool is_last)
 {
-	uint64_t    count = spool_take_dropped(logger->spool, is_last);
+	uint64_t count = spool_take_dropped(logger->spool, is_last);
 	struct text record = { 0 };
 
 	if (count == 0)
@@ -120,11 +120,11 @@ sources_flush(struct logger *logger)
 static void
 loss_tell(struct logger *logger)
 {
-	uint64_t	   count = spool_waiting(logger->spool);
+	uint64_t count = spool_waiting(logger->spool);
 	struct destination standard;
-	struct text	   record = { 0 };
-	size_t		   written;
-	struct err	   err;
+	struct text record = { 0 };
+	size_t written;
+	struct err err;
 
 	if (count == 0 || strcmp(logger->output, "stderr") == 0 || !destination_open(&standard, "stderr", &err))
 		return;
@@ -173,8 +173,8 @@ static void
 hear_source(struct logger *logger, struct ipc_message *message)
 {
 	struct unpack unpack = unpack_begin(message->payload);
-	struct span   name = unpack_span(&unpack);
-	int	      fd = ipc_take_fd(message, 0);
+	struct span name = unpack_span(&unpack);
+	int fd = ipc_take_fd(message, 0);
 
 	if (fd >= 0)
 		list_add_last(&logger->sources, &source_open(logger->loop, name, fd, &source_events, logger)->node);
@@ -204,8 +204,8 @@ hear_destination(struct logger *logger, struct ipc_message *message)
 {
 	struct unpack unpack = unpack_begin(message->payload);
 	enum log_form form = (enum log_form)unpack_number(&unpack);
-	struct span   output = unpack_span(&unpack);
-	struct text   copy = { 0 };
+	struct span output = unpack_span(&unpack);
+	struct text copy = { 0 };
 
 	text_add(&copy, output);
 	sources_collect(logger, UINT64_MAX);
@@ -230,8 +230,8 @@ hear_stop(struct logger *logger, struct ipc_message *message)
 }
 
 static const struct {
-	enum ipc_type type;
-	void	    (*hear)(struct logger *logger, struct ipc_message *message);
+	enum ipc_type	type;
+	void		(*hear)(struct logger *logger, struct ipc_message *message);
 } hearings[] = {
 	{ IPC_LOG_SOURCE, hear_source },
 	{ IPC_LOG_DESTINATION, hear_destination },
@@ -299,7 +299,7 @@ reopened_tell(struct logger *logger, const struct err *why)
 static void
 writer_speaks(void *owner, unsigned ready)
 {
-	struct logger	  *logger = owner;
+	struct logger *logger = owner;
 	struct writer_news news;
 
 	(void)ready;
@@ -347,7 +347,7 @@ void
 logger_main(int channel_fd)
 {
 	static struct logger logger;
-	struct err	     err;
+	struct err err;
 
 	log_to(NULL, NULL);
 	title_set("reeve: logger");

@@ -64,9 +64,9 @@ record_to_json(struct span line, const char *source, uint64_t wall_ms, struct te
 /* -- for people ---------------------------------------------------------------------------------------------------- */
 
 static const struct {
-	const char *name;
-	const char *label;
-	const char *colour; /* SGR */
+	const char	*name;
+	const char	*label;
+	const char	*colour;	/* SGR */
 } levels[] = {
 	{ "trace", "TRACE", "90" }, { "debug", "DEBUG", "90" }, { "info", "INFO ", "32" },
 	{ "warn", "WARN ", "33" },  { "error", "ERROR", "31" }, { "fatal", "FATAL", "35" },
@@ -80,8 +80,8 @@ static const char *const record_front[] = { "level", "time", "pid", "msg" };
 static const char *const request_front[] = { "method", "host", "path", "status", "duration_ms" };
 
 struct painter {
-	struct text *to;
-	bool	     has_colours;
+	struct text	*to;
+	bool		 has_colours;
 };
 
 static void
@@ -160,9 +160,9 @@ moment_read(struct span moment, time_t *seconds_out)
 {
 	struct tm utc = { 0 };
 	const struct {
-		size_t at;
-		size_t len;
-		int   *to;
+		size_t	 at;
+		size_t	 len;
+		int	*to;
 	} parts[] = {
 		{ 0, 4, &utc.tm_year },	 { 5, 2, &utc.tm_mon },	 { 8, 2, &utc.tm_mday },
 		{ 11, 2, &utc.tm_hour }, { 14, 2, &utc.tm_min }, { 17, 2, &utc.tm_sec },
@@ -184,7 +184,7 @@ static void
 clock_add(const struct painter *painter, struct span moment)
 {
 	struct tm local;
-	time_t	  seconds;
+	time_t seconds;
 
 	paint(painter, "90");
 	if (moment_read(moment, &seconds) && localtime_r(&seconds, &local)) {
@@ -252,7 +252,7 @@ request_add(const struct painter *painter, struct json_value record)
 {
 	for (size_t i = 0; i < COUNT(request_front); i++) {
 		struct json_value value;
-		bool		  is_status = strcmp(request_front[i], "status") == 0;
+		bool is_status = strcmp(request_front[i], "status") == 0;
 
 		if (!json_get(record, request_front[i], &value) || value.raw.len == 0)
 			continue;
@@ -270,9 +270,9 @@ request_add(const struct painter *painter, struct json_value record)
 static void
 rest_add(const struct painter *painter, struct json_value record, bool is_request)
 {
-	struct json_walk  walk = json_walk(record);
+	struct json_walk walk = json_walk(record);
 	struct json_value value;
-	struct span	  key;
+	struct span key;
 
 	while (json_next(&walk, &key, &value)) {
 		if (name_is_in(key, record_front, COUNT(record_front)))
@@ -294,7 +294,7 @@ record_add(const struct painter *painter, struct json_value record, const char *
 	struct text time_room = { 0 }, level_room = { 0 };
 	struct span moment = member_text(record, "time", &time_room);
 	struct span level = member_text(record, "level", &level_room);
-	bool	    is_request;
+	bool is_request;
 
 	head_add(painter, moment, level, source);
 	text_clear(&level_room);
@@ -312,8 +312,8 @@ void
 record_to_pretty(struct span line, const char *source, uint64_t wall_ms, bool has_colours, struct text *to)
 {
 	const struct painter painter = { .to = to, .has_colours = has_colours };
-	struct json_value    record;
-	char		     moment[24];
+	struct json_value record;
+	char moment[24];
 
 	if (line_parse(line, &record)) {
 		record_add(&painter, record, source);

@@ -16,7 +16,7 @@ static enum read_result
 chunk_read(struct source *source, size_t *count_out)
 {
 	static char chunk[CHUNK_BYTES];
-	ssize_t	    count = read(source->fd, chunk, sizeof(chunk));
+	ssize_t count = read(source->fd, chunk, sizeof(chunk));
 
 	*count_out = count > 0 ? (size_t)count : 0;
 	if (count > 0) {
@@ -68,7 +68,7 @@ struct source *
 source_open(struct loop *loop, struct span name, int fd, const struct source_events *events, void *owner)
 {
 	struct source *source = memory_zalloc(sizeof(*source));
-	char	      *copy = memory_zalloc(name.len + 1);
+	char *copy = memory_zalloc(name.len + 1);
 
 	if (name.len > 0)
 		memcpy(copy, name.at, name.len);

@@ -9,13 +9,13 @@
 #include "loop/loop.h"
 
 struct source {
-	struct list_node	  node;		/* the owner's list */
-	struct watch		  watch;
-	struct lines		  lines;
-	int			  fd;		/* owned */
-	char			 *name;		/* owned: "worker 2" */
-	const struct source_events *events;
-	void			 *owner;	/* borrowed: who hears */
+	struct list_node		 node;	/* the owner's list */
+	struct watch			 watch;
+	struct lines			 lines;
+	int				 fd;	/* owned */
+	char				*name;	/* owned: "worker 2" */
+	const struct source_events	*events;
+	void				*owner;	/* borrowed: who hears */
 };
 
 /* From the loop, and from source_collect(). */
@@ -26,7 +26,7 @@ struct source_events {
 
 /* Takes fd. */
 struct source	*source_open(struct loop *loop, struct span name, int fd, const struct source_events *events,
-		     void *owner);
+    void *owner);
 void		 source_close(struct source *source);	/* a partial line is lost; NULL is fine */
 
 /* Reads what is in the pipe now, at most `max` bytes. on_end is not called from here. */

@@ -158,7 +158,7 @@ struct span
 spool_peek(struct spool *spool, size_t max, uint64_t until)
 {
 	struct span front;
-	size_t	    last;
+	size_t last;
 
 	pthread_mutex_lock(&spool->lock);
 	front = spool_front(spool);

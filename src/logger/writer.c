@@ -26,42 +26,42 @@
 enum order_kind { ORDER_AIM, ORDER_REOPEN, ORDER_COMPLAIN, ORDER_FINISH };
 
 struct order {
-	struct list_node node;
-	enum order_kind	 kind;
-	char		*text;		/* owned: the output, the line; or NULL */
-	uint64_t	 mark;		/* the spool's put total when it was given */
+	struct list_node	 node;
+	enum order_kind		 kind;
+	char			*text;	/* owned: the output, the line; or NULL */
+	uint64_t		 mark;	/* the spool's put total when it was given */
 };
 
 struct news {
-	struct list_node   node;
-	struct writer_news told;
+	struct list_node	node;
+	struct writer_news	told;
 };
 
 struct writer {
-	pthread_t	   thread;
-	struct spool	  *spool;	/* borrowed: outlives us */
-	int		   wake_fd;	/* the loop's to the thread */
-	int		   news_fd;	/* the thread's to the loop */
-	int		   done_fd;	/* readable when the thread has ended */
+	pthread_t	 thread;
+	struct spool	*spool;		/* borrowed: outlives us */
+	int		 wake_fd;	/* the loop's to the thread */
+	int		 news_fd;	/* the thread's to the loop */
+	int		 done_fd;	/* readable when the thread has ended */
 
-	pthread_mutex_t	   lock;	/* over the next four */
-	struct list_node   orders;	/* struct order, owned */
-	struct list_node   news;	/* struct news, owned */
-	bool		   gives_up;	/* end at once */
-	bool		   has_finished; /* ended, and all was written */
-	bool		   is_idle;	/* atomic: it waits for lines, so a new one must wake it */
+	pthread_mutex_t		lock;		/* over the next four */
+	struct list_node	orders;		/* struct order, owned */
+	struct list_node	news;		/* struct news, owned */
+	bool			gives_up;	/* end at once */
+	bool			has_finished;	/* ended, and all was written */
+	bool			is_idle;	/* atomic: it waits for lines, so a new one must wake it */
 
 	/* The thread's own. */
-	struct destination destination;
-	char		  *output;	/* owned: of the destination */
-	char		  *wanted;	/* owned: what could not be opened yet; NULL: nothing */
-	uint64_t	   wanted_ms;	/* when it is tried again */
-	bool		   is_stuck;	/* the last write took nothing */
-	bool		   is_failing;	/* because of an error */
-	bool		   is_mid_line;
-	bool		   is_finishing;
-	unsigned	   retry_ms;
-	uint64_t	   failed_news_ms; /* when it was told last; 0: never */
+	struct destination	 destination;
+	char			*output;		/* owned: of the destination */
+	char			*wanted;		/* owned: what could not be opened yet; NULL: nothing */
+	uint64_t		 wanted_ms;		/* when it is tried again */
+	bool			 is_stuck;		/* the last write took nothing */
+	bool			 is_failing;		/* because of an error */
+	bool			 is_mid_line;
+	bool			 is_finishing;
+	unsigned		 retry_ms;
+	uint64_t		 failed_news_ms;	/* when it was told last; 0: never */
 };
 
 /* -- eventfds ------------------------------------------------------------------------------------------------------ */
@@ -70,16 +70,16 @@ static void
 event_tell(int fd)
 {
 	const uint64_t one = 1;
-	ssize_t	       written = write(fd, &one, sizeof(one));
+	ssize_t written = write(fd, &one, sizeof(one));
 
-	(void)written; /* only full when it has been told 2^64 times */
+	(void)written;	/* only full when it has been told 2^64 times */
 }
 
 static void
 event_clear(int fd)
 {
 	uint64_t count;
-	ssize_t	 got = read(fd, &count, sizeof(count));
+	ssize_t got = read(fd, &count, sizeof(count));
 
 	(void)got;
 }
@@ -213,7 +213,7 @@ order_aim(struct writer *writer, struct order *order)
 static void
 wanted_try(struct writer *writer)
 {
-	char	  *wanted = writer->wanted;
+	char *wanted = writer->wanted;
 	struct err err;
 
 	if (wanted == NULL || clock_ms() < writer->wanted_ms)
@@ -237,8 +237,8 @@ static void
 order_complain(const struct order *order)
 {
 	struct destination standard;
-	size_t		   written;
-	struct err	   err;
+	size_t written;
+	struct err err;
 
 	if (destination_open(&standard, "stderr", &err))
 		destination_write(&standard, span_first(span_text(order->text), PIPE_BUF), &written, &err);
@@ -280,7 +280,7 @@ written_note(struct writer *writer, struct span bytes, size_t written)
 static void
 batch_write(struct writer *writer, struct span bytes)
 {
-	size_t	   written;
+	size_t written;
 	struct err err;
 
 	switch (destination_write(&writer->destination, bytes, &written, &err)) {
@@ -301,7 +301,7 @@ batch_write(struct writer *writer, struct span bytes)
 static void
 writer_wait(struct writer *writer, bool has_bytes)
 {
-	bool	      waits_for_room = has_bytes && !writer->is_failing;
+	bool waits_for_room = has_bytes && !writer->is_failing;
 	struct pollfd fds[] = {
 		{ .fd = writer->wake_fd, .events = POLLIN },
 		{ .fd = waits_for_room ? writer->destination.fd : -1, .events = POLLOUT },
@@ -349,9 +349,9 @@ writer_rest(struct writer *writer)
 static bool
 writer_turn(struct writer *writer)
 {
-	uint64_t      until;
+	uint64_t until;
 	struct order *order = order_take(writer, &until);
-	struct span   bytes;
+	struct span bytes;
 
 	wanted_try(writer);
 	if (order) {
@@ -390,7 +390,7 @@ static bool
 thread_start(struct writer *writer, struct err *err)
 {
 	sigset_t all, before;
-	int	 failed;
+	int failed;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -483,7 +483,7 @@ bool
 writer_take_news(struct writer *writer, struct writer_news *news_out)
 {
 	struct list_node *node;
-	struct news	 *news;
+	struct news *news;
 
 	event_clear(writer->news_fd);
 	pthread_mutex_lock(&writer->lock);
@@ -503,7 +503,7 @@ bool
 writer_finish(struct writer *writer, uint64_t timeout_ms)
 {
 	struct pollfd done = { .fd = writer->done_fd, .events = POLLIN };
-	uint64_t      end_ms = clock_ms() + timeout_ms, now_ms;
+	uint64_t end_ms = clock_ms() + timeout_ms, now_ms;
 
 	order_give(writer, ORDER_FINISH, NULL);
 	while ((now_ms = clock_ms()) < end_ms) {

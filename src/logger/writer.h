@@ -38,7 +38,7 @@ void		 writer_wake(struct writer *writer);
 
 /* When it cannot be opened the old one stays, and it is tried again every 2 s. */
 void		 writer_aim(struct writer *writer, const char *output);
-void		 writer_reopen(struct writer *writer);			/* answered by WRITER_REOPENED */
+void		 writer_reopen(struct writer *writer);	/* answered by WRITER_REOPENED */
 
 /* A line for descriptor 2, past the spool: to tell of a failing destination. Lost when it would have to wait. */
 void		 writer_complain(struct writer *writer, struct span line);

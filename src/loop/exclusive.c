@@ -24,10 +24,10 @@
 #define ALLOWED ((uint32_t)(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP) | (uint32_t)EPOLLET)
 
 static struct {
-	uint64_t *words; /* owned: one bit a descriptor */
-	size_t	  count;
-	uint64_t  added; /* how often the kernel took the flag from us */
-	int	  closing; /* its EPOLL_CTL_DEL is left out; -1: none */
+	uint64_t	*words;		/* owned: one bit a descriptor */
+	size_t		 count;
+	uint64_t	 added;		/* how often the kernel took the flag from us */
+	int		 closing;	/* its EPOLL_CTL_DEL is left out; -1: none */
 } exclusive = { .closing = -1 };
 
 static bool
@@ -108,7 +108,7 @@ never_heard(void *owner, unsigned ready)
 static bool
 flag_arrives(struct loop *loop, int fd)
 {
-	uint64_t     before = exclusive.added;
+	uint64_t before = exclusive.added;
 	struct watch watch;
 
 	exclusive_add(fd);
@@ -122,9 +122,9 @@ flag_arrives(struct loop *loop, int fd)
 bool
 exclusive_works(void)
 {
-	int	     fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	struct loop *loop = loop_create(NULL);
-	bool	     is_working = fd >= 0 && loop != NULL && flag_arrives(loop, fd);
+	bool is_working = fd >= 0 && loop != NULL && flag_arrives(loop, fd);
 
 	loop_free(loop);
 	fd_close(&fd);

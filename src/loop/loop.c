@@ -40,7 +40,7 @@ static struct event_base *
 base_create(void)
 {
 	struct event_config *config = event_config_new();
-	struct event_base   *base = NULL;
+	struct event_base *base = NULL;
 
 	if (config == NULL)
 		return NULL;
@@ -55,7 +55,7 @@ struct loop *
 loop_create(struct err *err)
 {
 	struct event_base *base;
-	struct loop	  *loop;
+	struct loop *loop;
 
 	event_set_log_callback(libevent_says);
 	event_set_fatal_callback(libevent_gives_up);
@@ -114,7 +114,7 @@ loop_run(struct loop *loop)
 	loop_run_laters(loop);
 	while (!loop->is_stopped) {
 		loop_poll(loop);
-		loop_enter(loop); /* a turn in which only a library was called */
+		loop_enter(loop);	/* a turn in which only a library was called */
 		loop_run_laters(loop);
 		loop->is_in_turn = false;
 	}

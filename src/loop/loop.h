@@ -25,9 +25,9 @@
 struct loop;
 
 struct loop	*loop_create(struct err *err);
-void		 loop_free(struct loop *loop);		/* finish watches and timers before; runs laters */
-void		 loop_run(struct loop *loop);		/* until loop_stop() */
-void		 loop_stop(struct loop *loop);		/* after the callback that is running */
+void		 loop_free(struct loop *loop);	/* finish watches and timers before; runs laters */
+void		 loop_run(struct loop *loop);	/* until loop_stop() */
+void		 loop_stop(struct loop *loop);	/* after the callback that is running */
 
 /*
  * In a forked child, before anything else touches the loop it got: gives it a poll set of its own, so that finishing
@@ -44,10 +44,10 @@ uint64_t	 loop_turns(const struct loop *loop);
 
 /* Where turns are also counted for others to see (shared memory). NULL: nowhere. Called each turn: its start, ms. */
 typedef void	 loop_turn_fn(void *owner, uint64_t now_ms);
-void		 loop_on_turn(struct loop *loop, loop_turn_fn *on_turn, void *owner);
+void			 loop_on_turn(struct loop *loop, loop_turn_fn *on_turn, void *owner);
 
 /* The libevent base, for libraries that need it (evdns). */
-struct event_base *loop_base(struct loop *loop);
+struct event_base	*loop_base(struct loop *loop);
 
 /* -- watch -------------------------------------------------------------------------------------------------------- */
 
@@ -64,7 +64,7 @@ typedef void watch_fn(void *owner, unsigned ready);
 struct watch {
 	struct event	 event;
 	watch_fn	*on_ready;
-	void		*owner;		/* borrowed: who hears */
+	void		*owner;	/* borrowed: who hears */
 	struct loop	*loop;
 	unsigned	 wants;
 };
@@ -115,8 +115,8 @@ void			 loop_signal_free(struct loop_signal *signal);
  * in the same turn, so one that always adds itself again never lets the turn end. Before loop_run(): as its first act.
  */
 struct later {
-	struct list_node  node;
-	void		(*run)(struct later *later);
+	struct list_node	node;
+	void			(*run)(struct later *later);
 };
 
 void	loop_later(struct loop *loop, struct later *later);	/* twice in a turn is once */

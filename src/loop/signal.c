@@ -9,10 +9,10 @@
 #include <assert.h>
 
 struct loop_signal {
-	struct event event;
-	struct loop *loop;
-	signal_fn   *on_signal;
-	void	    *owner; /* borrowed */
+	struct event	 event;
+	struct loop	*loop;
+	signal_fn	*on_signal;
+	void		*owner;	/* borrowed */
 };
 
 static void
@@ -29,7 +29,7 @@ struct loop_signal *
 loop_signal_create(struct loop *loop, int signal_number, signal_fn *on_signal, void *owner)
 {
 	struct loop_signal *signal = memory_zalloc(sizeof(*signal));
-	int		    failed;
+	int failed;
 
 	signal->loop = loop;
 	signal->on_signal = on_signal;

@@ -9,11 +9,11 @@
 #include "loop/turn.h"
 
 struct timeout_class {
-	struct list_node node; /* in loop->classes */
-	struct list_node queue; /* struct timeout, borrowed: due first at the head */
-	struct timer	 timer;
-	uint64_t	 duration_ms;
-	struct loop	*loop;
+	struct list_node	 node;	/* in loop->classes */
+	struct list_node	 queue;	/* struct timeout, borrowed: due first at the head */
+	struct timer		 timer;
+	uint64_t		 duration_ms;
+	struct loop		*loop;
 };
 
 static struct timeout *
@@ -28,7 +28,7 @@ static void
 class_sleep(struct timeout_class *class)
 {
 	struct timeout *head = class_head(class);
-	uint64_t	now_ms = loop_now_ms(class->loop);
+	uint64_t now_ms = loop_now_ms(class->loop);
 
 	if (head != NULL)
 		timer_arm(&class->timer, head->due_ms > now_ms ? head->due_ms - now_ms : 0);
@@ -39,8 +39,8 @@ static void
 class_expire(void *owner)
 {
 	struct timeout_class *class = owner;
-	uint64_t	      now_ms = loop_now_ms(class->loop);
-	struct timeout	     *head;
+	uint64_t now_ms = loop_now_ms(class->loop);
+	struct timeout *head;
 
 	while ((head = class_head(class)) != NULL && head->due_ms <= now_ms) {
 		list_remove(&head->node);

@@ -26,9 +26,10 @@ struct timeout {
 /* The class of this duration, made when it is the first. 0: NULL, which timeout_arm() takes as "never". */
 struct timeout_class	*timeout_class_for(struct loop *loop, uint64_t duration_ms);
 
-void	timeout_init(struct timeout *timeout, timeout_fn *on_timeout, void *owner);
-void	timeout_arm(struct timeout *timeout, struct timeout_class *class);	/* again: starts over, any class */
-void	timeout_disarm(struct timeout *timeout);				/* safe when not armed */
-bool	timeout_is_armed(const struct timeout *timeout);
+void			 timeout_init(struct timeout *timeout, timeout_fn *on_timeout, void *owner);
+/* again: starts over, any class */
+void			 timeout_arm(struct timeout *timeout, struct timeout_class *class);
+void			 timeout_disarm(struct timeout *timeout);	/* safe when not armed */
+bool			 timeout_is_armed(const struct timeout *timeout);
 
 #endif

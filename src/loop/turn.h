@@ -10,19 +10,19 @@
 #include "loop/loop.h"
 
 struct loop {
-	struct event_base *base; /* owned */
+	struct event_base	*base;	/* owned */
 
-	bool		   is_in_turn;
-	bool		   is_stopped;
-	uint64_t	   now_ms;  /* monotonic; of this turn */
-	uint64_t	   wall_ms; /* of this turn */
-	uint64_t	   turns;
+	bool		is_in_turn;
+	bool		is_stopped;
+	uint64_t	now_ms;		/* monotonic; of this turn */
+	uint64_t	wall_ms;	/* of this turn */
+	uint64_t	turns;
 
-	loop_turn_fn	  *on_turn;	  /* NULL: nobody */
-	void		  *on_turn_owner; /* borrowed */
+	loop_turn_fn	*on_turn;	/* NULL: nobody */
+	void		*on_turn_owner;	/* borrowed */
 
-	struct list_node   laters;  /* struct later */
-	struct list_node   classes; /* struct timeout_class, owned */
+	struct list_node	laters;		/* struct later */
+	struct list_node	classes;	/* struct timeout_class, owned */
 };
 
 void	loop_begin_turn(struct loop *loop);

@@ -40,7 +40,7 @@ static void
 watch_heard(evutil_socket_t fd, short flags, void *owner)
 {
 	struct watch *watch = owner;
-	unsigned      ready = (flags & EV_READ ? WATCH_READ : 0) | (flags & EV_WRITE ? WATCH_WRITE : 0);
+	unsigned ready = (flags & EV_READ ? WATCH_READ : 0) | (flags & EV_WRITE ? WATCH_WRITE : 0);
 
 	if (watch->wants == WATCH_HANGUP && !peer_is_gone(fd))
 		return;
@@ -70,7 +70,7 @@ void
 watch_init(struct watch *watch, struct loop *loop, int fd, watch_fn *on_ready, void *owner)
 {
 	*watch = (struct watch){ .on_ready = on_ready, .owner = owner, .loop = loop };
-	watch_assign(watch, fd, WATCH_READ); /* only to hold the descriptor until something is wanted */
+	watch_assign(watch, fd, WATCH_READ);	/* only to hold the descriptor until something is wanted */
 }
 
 static void
@@ -86,9 +86,9 @@ never_heard(evutil_socket_t fd, short flags, void *owner)
 static void
 watch_change(struct watch *watch, unsigned wants)
 {
-	int	     fd = event_get_fd(&watch->event);
+	int fd = event_get_fd(&watch->event);
 	struct event bridge;
-	bool	     is_bridged = event_assign(&bridge, watch->loop->base, fd, event_flags(watch->wants), never_heard,
+	bool is_bridged = event_assign(&bridge, watch->loop->base, fd, event_flags(watch->wants), never_heard,
 				      NULL) == 0 && event_add(&bridge, NULL) == 0;
 
 	event_del(&watch->event);

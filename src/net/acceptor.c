@@ -19,19 +19,19 @@
 #define PAUSE_MAX_MS 500
 
 struct acceptor {
-	struct loop *loop;
-	int	     fd; /* owned */
-	accept_fn   *on_accept;
-	void	    *owner; /* borrowed */
-	struct watch watch;
-	struct timer timer;	  /* ends a pause for want of descriptors */
-	struct later later;	  /* frees */
-	uint64_t     pause_ms;	  /* of the last such pause; 0: accepting went well since */
-	unsigned     accepts;	  /* since the last re-adding */
-	unsigned     pauses;	  /* by acceptor_pause() */
-	bool	     is_starving; /* no descriptors: the timer runs */
-	bool	     is_yielding; /* others first */
-	bool	     is_closed;
+	struct loop	*loop;
+	int		 fd;		/* owned */
+	accept_fn	*on_accept;
+	void		*owner;		/* borrowed */
+	struct watch	 watch;
+	struct timer	 timer;		/* ends a pause for want of descriptors */
+	struct later	 later;		/* frees */
+	uint64_t	 pause_ms;	/* of the last such pause; 0: accepting went well since */
+	unsigned	 accepts;	/* since the last re-adding */
+	unsigned	 pauses;	/* by acceptor_pause() */
+	bool		 is_starving;	/* no descriptors: the timer runs */
+	bool		 is_yielding;	/* others first */
+	bool		 is_closed;
 };
 
 static void
@@ -96,9 +96,9 @@ acceptor_take(struct acceptor *acceptor)
 {
 	union {
 		struct sockaddr		any;
-		struct sockaddr_storage room;
+		struct sockaddr_storage	room;
 	} from;
-	socklen_t      size = sizeof(from);
+	socklen_t size = sizeof(from);
 	struct address peer;
 	int fd = accept4(acceptor->fd, &from.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 

@@ -48,10 +48,10 @@ any_address(uint16_t port, struct address *address_out)
 static bool
 internet_parse(struct span from, struct endpoint *endpoint_out, struct err *err)
 {
-	size_t	    colon = span_find_last(from, ':');
+	size_t colon = span_find_last(from, ':');
 	struct span host = span_first(from, colon);
 	struct span port_text = span_skip(from, colon + 1);
-	uint64_t    port;
+	uint64_t port;
 
 	if (span_to_number(from, 65535, &port))
 		return err_set(err, "a port alone is no address (did you mean \":%u\"?)", (unsigned)port);
@@ -123,8 +123,8 @@ static int
 fail(const struct endpoint *endpoint, int fd, struct err *err)
 {
 	static const struct {
-		int	    error;
-		const char *advice;
+		int		 error;
+		const char	*advice;
 	} advices[] = {
 		{ EADDRINUSE, " (another program listens there: `ss -ltnp` tells which)" },
 		{ EADDRNOTAVAIL, " (no interface of this machine has the address)" },
@@ -133,8 +133,8 @@ fail(const struct endpoint *endpoint, int fd, struct err *err)
 		{ EMFILE, " (raise the limit of open files)" },
 	};
 	const char *advice = "";
-	int	    error = errno;
-	char	    text[128];
+	int error = errno;
+	char text[128];
 
 	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
 		if (advices[i].error == error && endpoint->kind == ENDPOINT_INTERNET)
@@ -186,8 +186,8 @@ static bool
 is_left_over(const struct sockaddr_un *address)
 {
 	struct stat status;
-	int	    fd;
-	bool	    is_refused;
+	int fd;
+	bool is_refused;
 
 	if (lstat(address->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
 		return false;
@@ -217,7 +217,7 @@ static int
 unix_listen(const struct endpoint *endpoint, int backlog, struct err *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int		   fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	memcpy(address.sun_path, endpoint->path, sizeof(address.sun_path));
 	if (fd < 0)
@@ -250,7 +250,7 @@ static int
 passed_find(const char *name)
 {
 	struct span names = span_text(getenv("LISTEN_FDNAMES"));
-	uint64_t    count = environment_number("LISTEN_FDS");
+	uint64_t count = environment_number("LISTEN_FDS");
 	struct span one;
 
 	if (environment_number("LISTEN_PID") != (uint64_t)getpid())
@@ -266,10 +266,10 @@ passed_find(const char *name)
 static int
 passed_listen(const struct endpoint *endpoint, int backlog, struct err *err)
 {
-	int	  passed = passed_find(endpoint->path);
-	int	  is_listening = 0;
+	int passed = passed_find(endpoint->path);
+	int is_listening = 0;
 	socklen_t size = sizeof(is_listening);
-	int	  fd;
+	int fd;
 
 	if (passed < 0) {
 		err_set(err, "cannot listen on fd:%s: no socket of that name was passed (systemd: FileDescriptorName=)",

@@ -10,9 +10,9 @@
 enum endpoint_kind { ENDPOINT_INTERNET, ENDPOINT_UNIX, ENDPOINT_PASSED };
 
 struct endpoint {
-	enum endpoint_kind	 kind;
-	struct address		 address;	/* INTERNET; ":8080" is [::]:8080 with IPV6_V6ONLY off */
-	char			 path[108];	/* UNIX: the path; PASSED: the name */
+	enum endpoint_kind	kind;
+	struct address		address;	/* INTERNET; ":8080" is [::]:8080 with IPV6_V6ONLY off */
+	char			path[108];	/* UNIX: the path; PASSED: the name */
 };
 
 bool	endpoint_parse(struct span from, struct endpoint *endpoint_out, struct err *err);

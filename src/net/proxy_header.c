@@ -106,7 +106,7 @@ v2_parse(struct span bytes, struct address *source_out, size_t *used_out)
 		return PROXY_HEADER_AGAIN;
 	*used_out = V2_HEAD + length;
 	if ((at[12] & 15) == 0)
-		return PROXY_HEADER_OK;		/* LOCAL: the proxy's own health check */
+		return PROXY_HEADER_OK;	/* LOCAL: the proxy's own health check */
 	return v2_source(at + V2_HEAD, length, at[13], source_out) ? PROXY_HEADER_OK : PROXY_HEADER_BAD;
 }
 

@@ -16,15 +16,15 @@ struct resolver_query;
 /* addresses are in the answer's order, valid during the call; count 0: why says what went wrong. ttl is not known. */
 typedef void resolver_fn(void *owner, const struct address *addresses, size_t count, const char *why);
 
-struct resolver	*resolver_create(struct loop *loop, struct err *err);
-void		 resolver_free(struct resolver *resolver);		/* open queries are never answered */
+struct resolver		*resolver_create(struct loop *loop, struct err *err);
+void			 resolver_free(struct resolver *resolver);	/* open queries are never answered */
 
-struct resolver_query *resolver_ask(struct resolver *resolver, struct span host, uint16_t port, resolver_fn *on_answer,
-    void *owner);
-void		 resolver_cancel(struct resolver_query *query);		/* NULL is fine; not after its answer */
+struct resolver_query	*resolver_ask(struct resolver *resolver, struct span host, uint16_t port,
+    resolver_fn *on_answer, void *owner);
+void			 resolver_cancel(struct resolver_query *query);	/* NULL is fine; not after its answer */
 
 /* Waits (start-up and checks only, never in a worker's loop). */
-bool		 resolver_now(struct span host, uint16_t port, struct address *addresses, size_t room,
+bool			 resolver_now(struct span host, uint16_t port, struct address *addresses, size_t room,
     size_t *count_out, struct err *err);
 
 #endif

@@ -14,14 +14,14 @@
 #include <sys/uio.h>
 
 enum stream_result {
-	STREAM_OK = 0,		/* some bytes moved */
-	STREAM_AGAIN,		/* none for now: wait for readiness */
-	STREAM_END,		/* the peer finished sending; we may still write */
-	STREAM_BROKEN,		/* nothing moves any more; errno of the call says why */
+	STREAM_OK = 0,	/* some bytes moved */
+	STREAM_AGAIN,	/* none for now: wait for readiness */
+	STREAM_END,	/* the peer finished sending; we may still write */
+	STREAM_BROKEN,	/* nothing moves any more; errno of the call says why */
 };
 
 struct stream {
-	int	fd;		/* owned; -1 when closed */
+	int	fd;	/* owned; -1 when closed */
 };
 
 void			stream_init(struct stream *stream, int fd);

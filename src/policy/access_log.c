@@ -20,26 +20,26 @@
 #define STATUS_CLIENT_GONE 499	/* what nginx logs when the client left before an answer: never on the wire */
 
 struct log_field_template {
-	struct span	name;		/* `,"name":` */
+	struct span	name;	/* `,"name":` */
 	struct template	value;
 	bool		has_query;
 };
 
 struct log_fields {
-	struct log_field_template	*items;		/* arena */
+	struct log_field_template	*items;	/* arena */
 	size_t				 count;
 };
 
 struct access_log {
-	bool			 enabled;
-	struct log_fields	 fields;
+	bool			enabled;
+	struct log_fields	fields;
 
 	/* Built. */
 	bool			 is_on;
-	const struct loop	*loop;		/* borrowed; NULL: ask the clock */
+	const struct loop	*loop;	/* borrowed; NULL: ask the clock */
 	struct conf_texts	 redact;
 	uint64_t		 sample;
-	struct span		 route;		/* `,"route":"…"`, or empty */
+	struct span		 route;	/* `,"route":"…"`, or empty */
 };
 
 static struct span default_redact_names[] = {
@@ -103,7 +103,7 @@ static void
 add_duration(struct span key, uint64_t duration_ns)
 {
 	uint64_t us = duration_ns / 1000;
-	char	 decimals[4] = { '.', (char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10), (char)('0' + us % 10) };
+	char decimals[4] = { '.', (char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10), (char)('0' + us % 10) };
 
 	add_number(key, us / 1000);
 	text_add(&line, span_make(decimals, sizeof(decimals)));
@@ -201,8 +201,8 @@ static void
 access_log_on_end(const void *configured, struct request *request)
 {
 	const struct access_log *policy = configured;
-	unsigned		 status = status_to_log(request);
-	enum log_level		 level = status >= 500 ? LOG_ERROR : LOG_INFO;
+	unsigned status = status_to_log(request);
+	enum log_level level = status >= 500 ? LOG_ERROR : LOG_INFO;
 
 	if (!is_wanted(policy, status, level))
 		return;
@@ -258,8 +258,8 @@ static bool
 field_read(struct option_reader *reader, const struct conf_node *node, struct log_field_template *field)
 {
 	const struct stage_builder *builder = reader->lent;
-	struct span		    text;
-	struct err		    err;
+	struct span text;
+	struct err err;
 
 	if (node->kind != CONF_SCALAR)
 		return !node->broken &&
@@ -275,7 +275,7 @@ static bool
 log_fields_option(struct option_reader *reader, const struct conf_node *node, void *into)
 {
 	struct log_fields *fields = into;
-	bool		   is_fine = true;
+	bool is_fine = true;
 
 	if (node->kind != CONF_MAP)
 		return !node->broken &&
@@ -292,9 +292,9 @@ log_fields_option(struct option_reader *reader, const struct conf_node *node, vo
 static bool
 access_log_build(struct option_reader *reader, const struct conf_node *node, void *field)
 {
-	const struct stage_builder	*builder = reader->lent;
+	const struct stage_builder *builder = reader->lent;
 	const struct access_log_options *options = options_of(reader);
-	struct access_log		*policy = field;
+	struct access_log *policy = field;
 
 	(void)node;
 	policy->is_on = policy->enabled && options->access;

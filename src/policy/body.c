@@ -21,7 +21,7 @@ struct body {
 	enum body_json		json;
 
 	/* Built. */
-	struct span		accept;		/* the types as an Accept field (RFC 9110 §15.5.16) */
+	struct span	accept;	/* the types as an Accept field (RFC 9110 §15.5.16) */
 };
 
 /* -- media types -------------------------------------------------------------------------------------------------- */
@@ -103,7 +103,7 @@ body_on_end(const void *configured, struct request *request)
 static bool
 type_is_valid(struct span type)
 {
-	size_t	    slash = span_find(type, '/');
+	size_t slash = span_find(type, '/');
 	struct span rest = span_skip(type, slash + 1);
 
 	return field_name_is_valid(span_first(type, slash)) && field_name_is_valid(rest);
@@ -113,7 +113,7 @@ static bool
 body_check(struct option_reader *reader, const struct conf_node *node, void *field)
 {
 	const struct body *policy = field;
-	bool		   is_fine = true;
+	bool is_fine = true;
 
 	option_enter(reader, "content_types");
 	for (size_t i = 0; i < policy->content_types.count; i++) {

@@ -8,9 +8,9 @@
 #include "request/response.h"
 
 struct held_content {
-	const struct transport	*below;		/* borrowed: the protocol's */
-	struct transport	 above;		/* the same, but content comes from here */
-	struct text		 bytes;		/* owned until the request's end */
+	const struct transport	*below;	/* borrowed: the protocol's */
+	struct transport	 above;	/* the same, but content comes from here */
+	struct text		 bytes;	/* owned until the request's end */
 	bool			 must_be_json;
 };
 
@@ -30,7 +30,7 @@ static void
 content_complete(struct request *request)
 {
 	struct held_content *held = request->held;
-	struct json_value    value;
+	struct json_value value;
 
 	request->events = NULL;
 	if (held->must_be_json && !json_parse(text_span(&held->bytes), &value)) {

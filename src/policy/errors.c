@@ -37,9 +37,9 @@ struct errors {
 	struct span		files[PAGE_COUNT];	/* paths */
 
 	/* Built. */
-	bool			has_pages;
-	struct span		pages[PAGE_COUNT];	/* contents; borrowed from the conf; at NULL: none */
-	struct span		types[PAGE_COUNT];
+	bool		has_pages;
+	struct span	pages[PAGE_COUNT];	/* contents; borrowed from the conf; at NULL: none */
+	struct span	types[PAGE_COUNT];
 };
 
 /* -- the two shapes ----------------------------------------------------------------------------------------------- */
@@ -128,7 +128,7 @@ problem_html(struct request *request, unsigned status, const char *detail)
 static bool
 client_prefers_html(struct request *request)
 {
-	unsigned    html, json, problem;
+	unsigned html, json, problem;
 	struct span accept;
 
 	if (!fields_have(&request->fields, FIELD_ACCEPT))
@@ -196,8 +196,8 @@ static bool
 page_load(struct option_reader *reader, const struct conf_node *node, struct errors *policy, unsigned page,
     const struct media_types *types)
 {
-	const char	 *key = option_key(&errors_options[page + 1]);
-	struct err	  err;
+	const char *key = option_key(&errors_options[page + 1]);
+	struct err err;
 
 	if (!conf_file(reader->conf, policy->files[page].at, PAGE_MAX, &policy->pages[page], &err)) {
 		option_enter(reader, key);
@@ -215,9 +215,9 @@ page_load(struct option_reader *reader, const struct conf_node *node, struct err
 static bool
 errors_build(struct option_reader *reader, const struct conf_node *node, void *field)
 {
-	struct errors		 *policy = field;
+	struct errors *policy = field;
 	const struct media_types *types = NULL;
-	bool			  is_fine = true;
+	bool is_fine = true;
 
 	for (unsigned i = 0; i < PAGE_COUNT; i++) {
 		if (policy->files[i].at == NULL)

@@ -13,7 +13,7 @@ struct headers {
 	struct conf_texts	remove;
 
 	/* Built. */
-	enum field_name		*remove_ids;	/* of `remove`, by index */
+	enum field_name	*remove_ids;	/* of `remove`, by index */
 };
 
 static const enum field_name transport_names[] = { FIELD_CONTENT_LENGTH, FIELD_DATE, FIELD_TRAILER };
@@ -51,8 +51,8 @@ static void
 headers_on_response(const void *configured, struct request *request)
 {
 	const struct headers *policy = configured;
-	struct fields	     *fields = &request->response.fields;
-	struct span	      value;
+	struct fields *fields = &request->response.fields;
+	struct span value;
 
 	for (size_t i = 0; i < policy->remove.count; i++) {
 		if (policy->remove_ids[i] == FIELD_OTHER)
@@ -88,7 +88,7 @@ static bool
 names_check(struct option_reader *reader, const struct conf_node *node, const char *key)
 {
 	const struct conf_node *list = conf_get(node, key);
-	bool			is_fine = true;
+	bool is_fine = true;
 
 	if (list == NULL)
 		return true;

@@ -46,7 +46,7 @@ name_decode(struct span name, char room[NAME_MAX_BYTES])
 static bool
 part_is_secret(const struct conf_texts *names, struct span part)
 {
-	char   room[NAME_MAX_BYTES];
+	char room[NAME_MAX_BYTES];
 	size_t equals = span_find(part, '=');
 
 	return equals + 1 < part.len && redact_holds(names, name_decode(span_first(part, equals), room));
@@ -117,7 +117,7 @@ redact_template(const struct conf_texts *names, struct span text, struct arena *
 
 	*has_query_out = false;
 	while (text.len > 0) {
-		size_t	    literal = span_find(text, '{'), length;
+		size_t literal = span_find(text, '{'), length;
 		struct span name;
 
 		text_add(&to, span_first(text, literal));

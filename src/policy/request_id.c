@@ -116,7 +116,7 @@ static bool
 request_id_build(struct option_reader *reader, const struct conf_node *node, void *field)
 {
 	const struct stage_builder *builder = reader->lent;
-	struct request_id	   *policy = field;
+	struct request_id *policy = field;
 
 	(void)node;
 	policy->loop = builder->loop;

@@ -34,7 +34,7 @@ static bool
 report_read(int fd, struct text *report)
 {
 	struct stat status;
-	ssize_t	    count;
+	ssize_t count;
 
 	if (fd < 0 || fstat(fd, &status) != 0 || status.st_size == 0)
 		return false;
@@ -59,7 +59,7 @@ report_write(const struct worker_child *worker, const struct child_end *end, str
 {
 	const char *directory = worker->primary->current->orders->state_dir;
 	struct text report = { 0 };
-	struct err  err;
+	struct err err;
 
 	if (report_read(worker->crash_fd, &report)) {
 		report_add_slot(worker, &report);
@@ -81,8 +81,8 @@ static void
 death_say(const struct worker_child *worker, const struct child_end *end)
 {
 	const struct slot *slot = worker_slot(worker);
-	char		   signal_text[32];
-	struct text	   report = { 0 };
+	char signal_text[32];
+	struct text report = { 0 };
 
 	report_write(worker, end, &report);
 	log_say(MSG_WORKER_DIED, log_number("worker", worker->slot), log_signed("worker_pid", end->pid),

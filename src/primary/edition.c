@@ -10,8 +10,8 @@
 struct edition *
 edition_create(struct primary *primary, int bundle_fd, struct err *err)
 {
-	struct bundle   bundle;
-	struct orders  *orders;
+	struct bundle bundle;
+	struct orders *orders;
 	struct edition *edition;
 
 	if (!bundle_map(bundle_fd, &bundle, err))

@@ -36,10 +36,10 @@ enum primary_state { PRIMARY_STARTING, PRIMARY_RUNNING, PRIMARY_STOPPING };
 
 /* One accepted configuration. The primary has the one in use, the one before (for a roll-back), and a coming one. */
 struct edition {
-	uint64_t	 generation;
-	int		 bundle_fd;	/* owned */
-	struct orders	*orders;	/* owned */
-	struct listeners listeners;	/* those of the one before are closed */
+	uint64_t		 generation;
+	int			 bundle_fd;	/* owned */
+	struct orders		*orders;	/* owned */
+	struct listeners	 listeners;	/* those of the one before are closed */
 };
 
 /* bundle_fd is duplicated. */
@@ -53,24 +53,24 @@ void		 edition_free(struct edition *edition);	/* NULL is fine */
  * it is, and which socket of a reuse_port listener it has). While a seat's worker is replaced, two have that seat.
  */
 struct worker_child {
-	struct list_node	 node;		/* primary->workers */
-	struct primary		*primary;	/* borrowed */
+	struct list_node	 node;			/* primary->workers */
+	struct primary		*primary;		/* borrowed */
 	struct child		 child;
 	unsigned		 slot;
 	unsigned		 seat;
-	struct channel		*channel;	/* owned; NULL: no process */
-	int			 crash_fd;	/* owned: memfd for its crash report */
-	uint64_t		 generation;	/* of the edition it uses or was born with */
+	struct channel		*channel;		/* owned; NULL: no process */
+	int			 crash_fd;		/* owned: memfd for its crash report */
+	uint64_t		 generation;		/* of the edition it uses or was born with */
 	uint64_t		 identity_version;	/* as whom it was born */
-	bool			 was_ready;	/* ever */
-	bool			 awaits_ready;	/* PREPARE has been sent, the answer is to come */
-	bool			 awaits_use;	/* COMMIT has been sent, the answer is to come */
-	bool			 is_leaving;	/* told to drain: does not count any more */
-	char			 why[256];	/* FAILED, of its last try */
+	bool			 was_ready;		/* ever */
+	bool			 awaits_ready;		/* PREPARE has been sent, the answer is to come */
+	bool			 awaits_use;		/* COMMIT has been sent, the answer is to come */
+	bool			 is_leaving;		/* told to drain: does not count any more */
+	char			 why[256];		/* FAILED, of its last try */
 
-	uint64_t		 sampled_requests;
-	double			 requests_per_second;
-	struct later		 later;		/* frees */
+	uint64_t	sampled_requests;
+	double		requests_per_second;
+	struct later	later;	/* frees */
 };
 
 #define EACH_WORKER(primary, at) \
@@ -94,7 +94,7 @@ void		 worker_death(struct worker_child *worker, const struct child_end *end);
 /* -- logs ---------------------------------------------------------------------------------------------------------- */
 
 struct log_line {
-	int	fds[2];		/* owned: read end, write end; both stay open so that a logger's death loses nothing */
+	int	fds[2];	/* owned: read end, write end; both stay open so that a logger's death loses nothing */
 };
 
 struct reopen_call {
@@ -126,7 +126,7 @@ enum reload_state { RELOAD_IDLE, RELOAD_TRYING, RELOAD_PREPARING, RELOAD_COMMITT
 
 struct calls {
 	struct control_call	**items;	/* owned list; the calls wait for an answer */
-	size_t			  count;
+	size_t			 count;
 };
 
 struct reload {
@@ -145,8 +145,8 @@ struct reload {
 	struct text		 last_message;
 	uint64_t		 last_ms;	/* wall clock */
 
-	uint64_t		 probation_ms;	/* monotonic: until then deaths count against the edition in use */
-	uint64_t		 deaths_ms[3];	/* when the last ones were */
+	uint64_t	probation_ms;	/* monotonic: until then deaths count against the edition in use */
+	uint64_t	deaths_ms[3];	/* when the last ones were */
 };
 
 void	reload_init(struct primary *primary);
@@ -187,7 +187,7 @@ struct primary {
 	const char		*control_override;	/* borrowed; NULL: none */
 	enum primary_state	 state;
 	int			 exit_code;
-	uint64_t		 started_ms;	/* monotonic */
+	uint64_t		 started_ms;		/* monotonic */
 	uint64_t		 started_wall_ms;
 
 	struct loop_signal	*signals[PRIMARY_SIGNALS];
@@ -207,11 +207,11 @@ struct primary {
 	struct watchdog		 watchdog;
 	struct sample		 sample;
 
-	struct timer		 stop_timer;	/* shutdown.delay */
-	bool			 is_stopping_now;	/* no grace */
-	bool			 is_draining;	/* workers were told to end */
-	bool			 is_last_act;	/* only the logger is left */
-	struct calls		 stop_calls;
+	struct timer	stop_timer;		/* shutdown.delay */
+	bool		is_stopping_now;	/* no grace */
+	bool		is_draining;		/* workers were told to end */
+	bool		is_last_act;		/* only the logger is left */
+	struct calls	stop_calls;
 };
 
 /* start.c */

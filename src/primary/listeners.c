@@ -14,13 +14,13 @@
 #include <unistd.h>
 
 struct listener {
-	unsigned	refs;
-	uint64_t	id;
-	struct endpoint endpoint;
-	bool		reuse_port;
-	int	       *fds; /* owned */
-	size_t		fd_count;
-	ino_t		inode; /* of a unix socket's file, to remove ours only */
+	unsigned	 refs;
+	uint64_t	 id;
+	struct endpoint	 endpoint;
+	bool		 reuse_port;
+	int		*fds;	/* owned */
+	size_t		 fd_count;
+	ino_t		 inode;	/* of a unix socket's file, to remove ours only */
 };
 
 static uint64_t last_id;
@@ -112,7 +112,7 @@ static struct listener *
 listener_open(const struct orders_listener *wanted, size_t count, struct listener *other, struct err *err)
 {
 	struct listener *listener = listener_create(wanted, ++last_id);
-	bool		 is_open;
+	bool is_open;
 
 	if (other != NULL)
 		sockets_allow(other, true);
@@ -168,7 +168,7 @@ listener_obtain(const struct orders_listener *wanted, const struct orders *order
     struct err *err)
 {
 	struct listener *found = listeners_find(before, &wanted->endpoint);
-	size_t		 count = sockets_wanted(wanted, orders);
+	size_t count = sockets_wanted(wanted, orders);
 
 	if (found == NULL || found->reuse_port != is_by_seat(wanted))
 		return listener_open(wanted, count, found, err);
@@ -251,7 +251,7 @@ listener_queue(const struct listener *listener, uint64_t *waiting_out, uint64_t 
 	*room_out = 0;
 	for (size_t i = 0; i < listener->fd_count; i++) {
 		struct tcp_info state = { 0 };
-		socklen_t	size = sizeof(state);
+		socklen_t size = sizeof(state);
 
 		if (getsockopt(listener->fds[i], IPPROTO_TCP, TCP_INFO, &state, &size) != 0)
 			continue;

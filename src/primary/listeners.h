@@ -14,25 +14,25 @@ struct listener;
 
 struct listeners {
 	struct listener	**items;	/* refs, owned; in the orders' sequence */
-	size_t		  count;
+	size_t		 count;
 };
 
 /* What `orders` want, with what `before` has of it already. False: nothing has changed, and the sentence says why. */
-bool		 listeners_open(struct listeners *listeners, const struct orders *orders,
-    const struct listeners *before, struct err *err);
-void		 listeners_close(struct listeners *listeners);	/* lets them go; safe twice and on zeroed memory */
+bool		listeners_open(struct listeners *listeners, const struct orders *orders, const struct listeners *before,
+    struct err *err);
+void		listeners_close(struct listeners *listeners);	/* lets them go; safe twice and on zeroed memory */
 
 /* The edition is in use: settings that need no new socket (backlog) are made so. */
-void		 listeners_settle(const struct listeners *listeners, const struct orders *orders);
+void		listeners_settle(const struct listeners *listeners, const struct orders *orders);
 
 /* Whether `listeners` has it under another or no id than `before`, so that workers must be given its socket. */
-bool		 listener_is_new(const struct listeners *before, const struct listener *listener);
+bool		listener_is_new(const struct listeners *before, const struct listener *listener);
 
-uint64_t	 listener_id(const struct listener *listener);
-int		 listener_fd(const struct listener *listener, unsigned seat);
-size_t		 listener_format(const struct listener *listener, char to[128]);
+uint64_t	listener_id(const struct listener *listener);
+int		listener_fd(const struct listener *listener, unsigned seat);
+size_t		listener_format(const struct listener *listener, char to[128]);
 
 /* How many wait to be accepted, over all its sockets, and how many may. */
-void		 listener_queue(const struct listener *listener, uint64_t *waiting_out, uint64_t *room_out);
+void		listener_queue(const struct listener *listener, uint64_t *waiting_out, uint64_t *room_out);
 
 #endif

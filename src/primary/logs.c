@@ -51,7 +51,7 @@ static void
 destination_announce(struct logs *logs)
 {
 	const struct orders *orders = primary_of(logs)->current->orders;
-	struct text	     payload = { 0 };
+	struct text payload = { 0 };
 
 	if (logs->channel == NULL)
 		return;
@@ -77,7 +77,7 @@ all_announce(struct logs *logs)
 static void
 reopen_answer(struct logs *logs, bool is_done, struct span why)
 {
-	struct list_node   *node = list_first(&logs->reopens);
+	struct list_node *node = list_first(&logs->reopens);
 	struct reopen_call *reopen;
 
 	if (node == NULL)
@@ -105,7 +105,7 @@ static void
 logger_message(void *owner, struct ipc_message *message)
 {
 	struct unpack unpack = unpack_begin(message->payload);
-	bool	      is_done;
+	bool is_done;
 
 	if (message->type != IPC_LOG_REOPENED)
 		return;
@@ -116,7 +116,7 @@ logger_message(void *owner, struct ipc_message *message)
 static void
 logger_closed(void *owner)
 {
-	(void)owner; /* its end is told by child_end */
+	(void)owner;	/* its end is told by child_end */
 }
 
 static const struct channel_events logger_events = { logger_message, logger_closed };
@@ -127,8 +127,8 @@ static pid_t
 logger_fork(void *owner, struct err *err)
 {
 	struct logs *logs = owner;
-	int	     fds[2];
-	pid_t	     pid;
+	int fds[2];
+	pid_t pid;
 
 	if (!channel_pair(fds, err))
 		return -1;
@@ -147,7 +147,7 @@ logger_fork(void *owner, struct err *err)
 	}
 	logs->channel = channel_open(primary_of(logs)->loop, fds[0], &logger_events, logs);
 	all_announce(logs);
-	child_ready(&logs->logger); /* it has nothing to get ready: what it has not read yet waits in the pipes */
+	child_ready(&logs->logger);	/* it has nothing to get ready: what it has not read yet waits in the pipes */
 	return pid;
 }
 
@@ -220,9 +220,9 @@ logs_configure(struct primary *primary)
 int
 logs_write_end(struct primary *primary, unsigned slot)
 {
-	struct logs	*logs = &primary->logs;
+	struct logs *logs = &primary->logs;
 	struct log_line *line = &logs->lines[slot];
-	struct err	 err;
+	struct err err;
 
 	if (line->fds[0] > 0)
 		return line->fds[1];
@@ -237,7 +237,7 @@ logs_write_end(struct primary *primary, unsigned slot)
 void
 logs_reopen(struct primary *primary, struct control_call *call)
 {
-	struct logs	   *logs = &primary->logs;
+	struct logs *logs = &primary->logs;
 	struct reopen_call *reopen;
 
 	if (logs->channel == NULL) {

@@ -24,7 +24,7 @@ problem_at(const struct site *site, struct conf_problems *problems, const char *
     const char *value)
 {
 	const struct conf_node *node = conf_get(conf_root(site_conf(site)), key);
-	struct conf_place	place = node != NULL ? node->place : (struct conf_place){ 0 };
+	struct conf_place place = node != NULL ? node->place : (struct conf_place){ 0 };
 
 	conf_problems_add(problems, false, place, key, format, value);
 	return false;
@@ -33,16 +33,16 @@ problem_at(const struct site *site, struct conf_problems *problems, const char *
 static bool
 user_find(const struct site *site, struct conf_problems *problems, struct identity *identity)
 {
-	const char	    *name = site_options(site)->user.at;
+	const char *name = site_options(site)->user.at;
 	const struct passwd *user = getpwnam(name);
-	int		     count = IDENTITY_GROUPS_MAX;
+	int count = IDENTITY_GROUPS_MAX;
 
 	if (user == NULL)
 		return problem_at(site, problems, "user", "there is no user \"%s\" on this machine", name);
 	identity->uid = user->pw_uid;
 	identity->gid = user->pw_gid;
 	if (getgrouplist(name, user->pw_gid, identity->groups, &count) < 0)
-		count = IDENTITY_GROUPS_MAX; /* the first of them */
+		count = IDENTITY_GROUPS_MAX;	/* the first of them */
 	identity->group_count = (size_t)count;
 	return true;
 }
@@ -50,7 +50,7 @@ user_find(const struct site *site, struct conf_problems *problems, struct identi
 static bool
 group_find(const struct site *site, struct conf_problems *problems, struct identity *identity)
 {
-	const char	   *name = site_options(site)->group.at;
+	const char *name = site_options(site)->group.at;
 	const struct group *group = getgrnam(name);
 
 	if (group == NULL)
@@ -64,7 +64,7 @@ static bool
 identity_pack(const struct site *site, struct conf_problems *problems, struct text *packed)
 {
 	const struct site_options *options = site_options(site);
-	struct identity		   identity = { .uid = geteuid(), .gid = getegid() };
+	struct identity identity = { .uid = geteuid(), .gid = getegid() };
 	bool has_any = options->user.len > 0 || options->group.len > 0;
 
 	if (options->user.len > 0 && !user_find(site, problems, &identity))
@@ -84,7 +84,7 @@ bool
 orders_check(const struct site *site, struct conf_problems *problems)
 {
 	struct text packed = { 0 };
-	bool	    is_good = identity_pack(site, problems, &packed);
+	bool is_good = identity_pack(site, problems, &packed);
 
 	text_fini(&packed);
 	return is_good;
@@ -94,16 +94,16 @@ orders_check(const struct site *site, struct conf_problems *problems)
 static bool
 log_check(const struct site *site, struct conf_problems *problems)
 {
-	const char	       *output = site_options(site)->log.output.at;
+	const char *output = site_options(site)->log.output.at;
 	const struct conf_node *log = conf_get(conf_root(site_conf(site)), "log");
 	const struct conf_node *node = log == NULL ? NULL : conf_get(log, "output");
-	struct conf_place	place = node != NULL ? node->place : (struct conf_place){ 0 };
-	int			fd;
+	struct conf_place place = node != NULL ? node->place : (struct conf_place){ 0 };
+	int fd;
 
 	if (output[0] != '/')
 		return true;
 	fd = open(output, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, LOG_FILE_MODE);
-	if (fd >= 0 || errno == ENXIO) { /* a FIFO that nobody reads yet */
+	if (fd >= 0 || errno == ENXIO) {	/* a FIFO that nobody reads yet */
 		if (fd >= 0)
 			close(fd);
 		return true;
@@ -116,7 +116,7 @@ static void
 listeners_pack(const struct site_options *options, struct text *packed)
 {
 	const struct listen_options *listen = options->listen.items;
-	char			     text[128];
+	char text[128];
 
 	pack_number(packed, options->listen.count);
 	for (size_t i = 0; i < options->listen.count; i++) {
@@ -130,7 +130,7 @@ bool
 orders_make(const struct site *site, struct conf_problems *problems, struct text *packed)
 {
 	const struct site_options *options = site_options(site);
-	bool			   is_good = identity_pack(site, problems, packed);
+	bool is_good = identity_pack(site, problems, packed);
 
 	if (!log_check(site, problems) || !is_good)
 		return false;
@@ -225,7 +225,7 @@ struct orders *
 orders_unpack(struct span packed, struct err *err)
 {
 	struct orders *orders = memory_zalloc(sizeof(*orders));
-	struct unpack  unpack = unpack_begin(packed);
+	struct unpack unpack = unpack_begin(packed);
 
 	arena_init(&orders->arena, 4096);
 	orders_read(&unpack, orders);

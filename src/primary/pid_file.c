@@ -14,7 +14,7 @@ static bool
 pid_file_write(const char *path, struct err *err)
 {
 	struct text text = { 0 };
-	bool	    is_written;
+	bool is_written;
 
 	text_format(&text, "%d\n", (int)getpid());
 	is_written = file_write(path, text_span(&text), PID_FILE_MODE, err);
@@ -26,7 +26,7 @@ bool
 pid_file_use(struct primary *primary, struct err *err)
 {
 	const char *path = primary->current->orders->pid_file;
-	char	   *kept;
+	char *kept;
 
 	if (path != NULL && primary->pid_file != NULL && strcmp(path, primary->pid_file) == 0)
 		return true;
@@ -42,7 +42,7 @@ void
 pid_file_remove(struct primary *primary)
 {
 	struct text text = { 0 };
-	uint64_t    pid = 0;
+	uint64_t pid = 0;
 
 	if (primary->pid_file == NULL)
 		return;

@@ -75,7 +75,7 @@ int
 primary_run(const char *config_path, const char *control_override)
 {
 	struct primary primary = { .config_path = config_path, .control_override = control_override };
-	struct err     err = { "" };
+	struct err err = { "" };
 
 	standard_descriptors_fill();
 	limits_raise();

@@ -118,7 +118,7 @@ static void
 reload_fail_text(struct primary *primary, const char *format, ...)
 {
 	struct text why = { 0 };
-	va_list	    list;
+	va_list list;
 
 	va_start(list, format);
 	text_format_list(&why, format, list);
@@ -149,10 +149,10 @@ control_replace(struct primary *primary, struct control_server *next)
 static void
 reload_done(struct primary *primary)
 {
-	struct reload	      *reload = &primary->reload;
+	struct reload *reload = &primary->reload;
 	struct control_server *control = reload->next_control;
-	bool		       was_rollback = reload->is_rollback;
-	struct text	       message = { 0 };
+	bool was_rollback = reload->is_rollback;
+	struct text message = { 0 };
 
 	reload->next_control = NULL;
 	if (!was_rollback) {
@@ -205,7 +205,7 @@ probation_begin(struct primary *primary)
 	reload->probation_ms = reload->is_rollback ? 0 : loop_now_ms(primary->loop) + PROBATION_MS;
 	if (!reload->is_rollback)
 		return;
-	edition_free(primary->previous); /* the one that was rolled back: never again */
+	edition_free(primary->previous);	/* the one that was rolled back: never again */
 	primary->previous = NULL;
 }
 
@@ -213,7 +213,7 @@ static void
 reload_commit(struct primary *primary)
 {
 	struct reload *reload = &primary->reload;
-	struct err     err = { "" };
+	struct err err = { "" };
 
 	reload->state = RELOAD_COMMITTING;
 	timer_arm(&reload->timer, PREPARE_TIMEOUT_MS);
@@ -241,9 +241,9 @@ static void
 worker_send_listeners(struct worker_child *worker, const struct edition *next)
 {
 	const struct listeners *before = &worker->primary->current->listeners;
-	struct text		ids = { 0 };
-	int			fds[IPC_FDS_MAX];
-	unsigned		count = 0;
+	struct text ids = { 0 };
+	int fds[IPC_FDS_MAX];
+	unsigned count = 0;
 
 	for (size_t i = 0; i < next->listeners.count; i++) {
 		const struct listener *listener = next->listeners.items[i];
@@ -325,8 +325,8 @@ static void
 reload_tried(void *owner, struct trial_outcome *outcome)
 {
 	struct primary *primary = owner;
-	struct reload  *reload = &primary->reload;
-	struct err	err = { "" };
+	struct reload *reload = &primary->reload;
+	struct err err = { "" };
 
 	reload->trial = NULL;
 	if (!outcome->is_accepted) {
@@ -345,7 +345,7 @@ static void
 reload_begin(struct primary *primary)
 {
 	struct reload *reload = &primary->reload;
-	struct err     err = { "" };
+	struct err err = { "" };
 
 	log_say(MSG_RELOADING);
 	reload->state = RELOAD_TRYING;
@@ -360,7 +360,7 @@ static void
 rollback_begin(struct primary *primary)
 {
 	struct reload *reload = &primary->reload;
-	struct err     err = { "" };
+	struct err err = { "" };
 
 	reload->rollback_due = false;
 	if (primary->previous == NULL)
@@ -383,8 +383,8 @@ void
 reload_worker_crashed(struct worker_child *worker)
 {
 	struct primary *primary = worker->primary;
-	struct reload  *reload = &primary->reload;
-	uint64_t	now_ms = loop_now_ms(primary->loop);
+	struct reload *reload = &primary->reload;
+	uint64_t now_ms = loop_now_ms(primary->loop);
 
 	if (primary->state != PRIMARY_RUNNING || now_ms >= reload->probation_ms || primary->previous == NULL ||
 	    worker->generation != primary->current->generation)
@@ -437,7 +437,7 @@ void
 reload_worker_failed(struct worker_child *worker, uint64_t generation, const char *why)
 {
 	struct primary *primary = worker->primary;
-	struct reload  *reload = &primary->reload;
+	struct reload *reload = &primary->reload;
 
 	if (reload->state != RELOAD_PREPARING || generation != reload->next->generation)
 		return;
@@ -461,7 +461,7 @@ void
 reload_worker_ended(struct worker_child *worker)
 {
 	struct primary *primary = worker->primary;
-	bool		was_building = worker->awaits_ready;
+	bool was_building = worker->awaits_ready;
 
 	worker->awaits_ready = false;
 	worker->awaits_use = false;

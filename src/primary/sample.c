@@ -14,14 +14,14 @@ rate(uint64_t before, uint64_t now, uint64_t ms)
 static void
 sample_take(void *owner)
 {
-	struct primary	  *primary = owner;
-	struct sample	  *sample = &primary->sample;
+	struct primary *primary = owner;
+	struct sample *sample = &primary->sample;
 	struct slot_totals totals;
-	uint64_t	   now_ms = clock_ms();
+	uint64_t now_ms = clock_ms();
 
 	for (EACH_WORKER(primary, at)) {
 		struct worker_child *worker = WORKER(at);
-		uint64_t	     requests = slot_get(&worker_slot(worker)->totals.requests);
+		uint64_t requests = slot_get(&worker_slot(worker)->totals.requests);
 
 		worker->requests_per_second = rate(worker->sampled_requests, requests, now_ms - sample->at_ms);
 		worker->sampled_requests = requests;

@@ -23,7 +23,7 @@ void
 primary_fail(struct primary *primary, const char *format, ...)
 {
 	struct text text = { 0 };
-	va_list	    list;
+	va_list list;
 
 	text_add(&text, SPAN_OF("reeve: "));
 	va_start(list, format);
@@ -44,7 +44,7 @@ static void
 listening_say(const struct primary *primary)
 {
 	const struct listeners *listeners = &primary->current->listeners;
-	char			text[128];
+	char text[128];
 
 	for (size_t i = 0; i < listeners->count; i++)
 		log_say(MSG_LISTENING,
@@ -97,7 +97,7 @@ void
 primary_worker_not_started(struct worker_child *worker, const char *why)
 {
 	struct primary *primary = worker->primary;
-	unsigned	up, untried;
+	unsigned up, untried;
 
 	workers_look(primary, &up, &untried);
 	if (up == 0 && untried == 0)
@@ -145,7 +145,7 @@ static void
 start_tried(void *owner, struct trial_outcome *outcome)
 {
 	struct primary *primary = owner;
-	struct err	err = { "" };
+	struct err err = { "" };
 
 	primary->first_trial = NULL;
 	if (!outcome->is_accepted) {

@@ -76,8 +76,8 @@ rss_bytes(pid_t pid)
 {
 	struct text text = { 0 };
 	struct span rest, part;
-	uint64_t    pages = 0;
-	char	    path[64];
+	uint64_t pages = 0;
+	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
 	if (pid > 0 && file_read(path, 4096, &text, NULL)) {
@@ -93,7 +93,7 @@ static void
 worker_state_format(const struct worker_child *worker, char to[16])
 {
 	const char *name = worker->is_leaving ? "DRAINING" : child_state_name(worker->child.state);
-	size_t	    len = strlen(name) < 15 ? strlen(name) : 15;
+	size_t len = strlen(name) < 15 ? strlen(name) : 15;
 
 	for (size_t i = 0; i < len; i++)
 		to[i] = byte_lower(name[i]);
@@ -104,7 +104,7 @@ static void
 add_worker(const struct worker_child *worker, struct text *json)
 {
 	const struct slot *slot = worker_slot(worker);
-	char		   state[16];
+	char state[16];
 
 	worker_state_format(worker, state);
 	text_json_open(json, '{');
@@ -144,7 +144,7 @@ add_listeners(const struct primary *primary, struct text *json)
 	text_json_open(json, '[');
 	for (size_t i = 0; i < listeners->count; i++) {
 		uint64_t waiting, room;
-		char	 text[128];
+		char text[128];
 
 		listener_queue(listeners->items[i], &waiting, &room);
 		text_json_open(json, '{');

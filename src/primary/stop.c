@@ -40,7 +40,7 @@ primary_drain(void *owner)
 {
 	struct primary *primary = owner;
 	const struct orders *orders = primary->current == NULL ? NULL : primary->current->orders;
-	bool		     at_once = primary->is_stopping_now || orders == NULL;
+	bool at_once = primary->is_stopping_now || orders == NULL;
 
 	primary->is_draining = true;
 	if (primary->current != NULL)

@@ -20,18 +20,18 @@
 #define LIMIT_MS 30000
 
 struct trial {
-	struct loop    *loop;
-	const char     *config_path; /* borrowed */
-	trial_fn       *on_outcome;
-	void	       *owner; /* borrowed */
-	struct child	child;
-	struct channel *channel;
-	int		fds[2];	   /* of the channel, before the fork */
-	int		bundle_fd; /* owned; -1: it has not said anything */
-	bool		is_accepted;
-	bool		is_silent; /* nobody wants to be told */
-	struct timer	limit;
-	struct later	later; /* frees */
+	struct loop	*loop;
+	const char	*config_path;	/* borrowed */
+	trial_fn	*on_outcome;
+	void		*owner;		/* borrowed */
+	struct child	 child;
+	struct channel	*channel;
+	int		 fds[2];	/* of the channel, before the fork */
+	int		 bundle_fd;	/* owned; -1: it has not said anything */
+	bool		 is_accepted;
+	bool		 is_silent;	/* nobody wants to be told */
+	struct timer	 limit;
+	struct later	 later;		/* frees */
 };
 
 /* -- the child ----------------------------------------------------------------------------------------------------- */
@@ -40,8 +40,8 @@ static bool
 trial_say(int fd, enum ipc_type type, const struct span *parts, unsigned count)
 {
 	struct err err = { "" };
-	int	   bundle_fd = bundle_create(parts, count, &err);
-	bool	   is_said = bundle_fd >= 0 && channel_send_now(fd, type, (struct span){ 0 }, &bundle_fd, 1);
+	int bundle_fd = bundle_create(parts, count, &err);
+	bool is_said = bundle_fd >= 0 && channel_send_now(fd, type, (struct span){ 0 }, &bundle_fd, 1);
 
 	fd_close(&bundle_fd);
 	return is_said;
@@ -51,7 +51,7 @@ static bool
 trial_accept(int fd, struct site *site, struct conf_problems *problems, const struct text *orders)
 {
 	struct text conf = { 0 }, warnings = { 0 };
-	bool	    is_said;
+	bool is_said;
 
 	conf_pack(site_conf(site), &conf);
 	conf_problems_format(problems, &warnings);
@@ -72,7 +72,7 @@ trial_refuse(int fd, struct conf_problems *problems)
 {
 	struct text lines = { 0 };
 	struct span part;
-	bool	    is_said;
+	bool is_said;
 
 	conf_problems_sort(problems);
 	conf_problems_format(problems, &lines);
@@ -86,10 +86,10 @@ static bool
 trial_run(int fd, const char *config_path)
 {
 	struct conf_problems problems;
-	struct text	     orders = { 0 };
-	struct conf	    *conf;
-	struct site	    *site;
-	bool		     is_said;
+	struct text orders = { 0 };
+	struct conf *conf;
+	struct site *site;
+	bool is_said;
 
 	conf_problems_init(&problems);
 	conf = conf_load(config_path, &problems);
@@ -130,7 +130,7 @@ trial_message(void *owner, struct ipc_message *message)
 static void
 trial_closed(void *owner)
 {
-	(void)owner; /* its end is told by child_end */
+	(void)owner;	/* its end is told by child_end */
 }
 
 static const struct channel_events trial_events = { trial_message, trial_closed };
@@ -139,7 +139,7 @@ static pid_t
 trial_fork(void *owner, struct err *err)
 {
 	struct trial *trial = owner;
-	pid_t	      pid = process_fork(err);
+	pid_t pid = process_fork(err);
 
 	if (pid == 0)
 		trial_main(trial->fds[1], trial->config_path);
@@ -184,9 +184,9 @@ static void
 trial_tell(struct trial *trial, const struct child_end *end)
 {
 	struct trial_outcome outcome = { .is_accepted = trial->is_accepted, .bundle_fd = trial->bundle_fd };
-	struct bundle	     bundle = { 0 };
-	struct err	     err = { "" };
-	struct text	     lines = { 0 };
+	struct bundle bundle = { 0 };
+	struct err err = { "" };
+	struct text lines = { 0 };
 
 	if (trial->bundle_fd >= 0 && bundle_map(trial->bundle_fd, &bundle, &err)) {
 		outcome.lines = bundle.parts[trial->is_accepted ? BUNDLE_WARNINGS : 0];
@@ -232,7 +232,7 @@ trial_start(struct loop *loop, struct family *family, const char *config_path, t
     struct err *err)
 {
 	struct trial *trial;
-	int	      fds[2];
+	int fds[2];
 
 	if (!channel_pair(fds, err))
 		return NULL;
@@ -243,7 +243,7 @@ trial_start(struct loop *loop, struct family *family, const char *config_path, t
 	timer_init(&trial->limit, loop, trial_late, trial);
 	timer_arm(&trial->limit, LIMIT_MS);
 	child_init(&trial->child, &trial_kind, loop, family, trial);
-	trial->is_silent = true; /* that it cannot even begin is told by the return value */
+	trial->is_silent = true;	/* that it cannot even begin is told by the return value */
 	child_start(&trial->child);
 	trial->is_silent = false;
 	fd_close(&trial->fds[1]);

@@ -44,8 +44,8 @@ hear_upgrade(struct primary *primary)
 }
 
 static const struct {
-	int number;
-	void (*hear)(struct primary *primary);
+	int	number;
+	void	(*hear)(struct primary *primary);
 } signal_rows[] = {
 	{ SIGTERM, hear_stop },	  { SIGINT, hear_stop },    { SIGQUIT, hear_quit },
 	{ SIGHUP, hear_reload },  { SIGUSR1, hear_reopen }, { SIGUSR2, hear_upgrade },

@@ -31,9 +31,9 @@ static bool
 is_traced(pid_t pid)
 {
 	struct text text = { 0 };
-	char	    path[64];
+	char path[64];
 	const char *tracer;
-	bool	    is_so;
+	bool is_so;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	if (!file_read(path, 65536, &text, NULL))
@@ -48,9 +48,9 @@ static void
 worker_look(struct worker_child *worker, uint64_t now_ms)
 {
 	const struct slot *slot = worker_slot(worker);
-	uint64_t	   seen_ms = slot_get(&slot->loop_turn_ms);
-	uint64_t	   limit_ms = worker->primary->current->orders->watchdog_ms;
-	uint64_t	   silent_ms = now_ms > seen_ms ? now_ms - seen_ms : 0;
+	uint64_t seen_ms = slot_get(&slot->loop_turn_ms);
+	uint64_t limit_ms = worker->primary->current->orders->watchdog_ms;
+	uint64_t silent_ms = now_ms > seen_ms ? now_ms - seen_ms : 0;
 
 	/* A quarter more, because an idle worker's heartbeat is as rare as that. */
 	if (worker->child.state != CHILD_UP || seen_ms == 0 || silent_ms <= limit_ms + limit_ms / 4)
@@ -65,9 +65,9 @@ worker_look(struct worker_child *worker, uint64_t now_ms)
 static void
 watchdog_looks(void *owner)
 {
-	struct primary	*primary = owner;
+	struct primary *primary = owner;
 	struct watchdog *watchdog = &primary->watchdog;
-	uint64_t	 now_ms = clock_ms();
+	uint64_t now_ms = clock_ms();
 
 	if (now_ms > watchdog->due_ms + LATE_MS)
 		watchdog->quiet_ms = now_ms + primary->current->orders->watchdog_ms;

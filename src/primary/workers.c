@@ -69,8 +69,8 @@ static void
 worker_message(void *owner, struct ipc_message *message)
 {
 	struct worker_child *worker = owner;
-	struct unpack	     unpack = unpack_begin(message->payload);
-	uint64_t	     generation = unpack_number(&unpack);
+	struct unpack unpack = unpack_begin(message->payload);
+	uint64_t generation = unpack_number(&unpack);
 
 	switch (message->type) {
 	case IPC_READY:
@@ -91,7 +91,7 @@ worker_message(void *owner, struct ipc_message *message)
 static void
 worker_closed(void *owner)
 {
-	(void)owner; /* its end is told by child_end */
+	(void)owner;	/* its end is told by child_end */
 }
 
 static const struct channel_events worker_events = { worker_message, worker_closed };
@@ -102,7 +102,7 @@ static const struct channel_events worker_events = { worker_message, worker_clos
 static void __attribute__((noreturn))
 worker_be_born(const struct worker_birth *birth)
 {
-	int   *keep = memory_alloc((4 + birth->listener_count) * sizeof(*keep));
+	int *keep = memory_alloc((4 + birth->listener_count) * sizeof(*keep));
 	size_t count = 0;
 
 	keep[count++] = birth->channel_fd;
@@ -134,10 +134,10 @@ birth_listeners(const struct worker_child *worker)
 static pid_t
 worker_fork(struct worker_child *worker, int channel_fd, struct err *err)
 {
-	struct primary	       *primary = worker->primary;
-	const struct edition   *edition = primary->current;
+	struct primary *primary = worker->primary;
+	const struct edition *edition = primary->current;
 	struct worker_listener *listeners = birth_listeners(worker);
-	struct worker_birth	birth = {
+	struct worker_birth birth = {
 		    .slot = worker->slot,
 		    .generation = edition->generation,
 		    .channel_fd = channel_fd,
@@ -166,8 +166,8 @@ static pid_t
 worker_start(void *owner, struct err *err)
 {
 	struct worker_child *worker = owner;
-	int		     fds[2];
-	pid_t		     pid;
+	int fds[2];
+	pid_t pid;
 
 	worker->why[0] = '\0';
 	worker->awaits_ready = false;
@@ -253,7 +253,7 @@ static void
 worker_dead(void *owner)
 {
 	struct worker_child *worker = owner;
-	struct primary	    *primary = worker->primary;
+	struct primary *primary = worker->primary;
 
 	list_remove(&worker->node);
 	channel_close(worker->channel);
@@ -301,10 +301,10 @@ static void
 worker_create(struct primary *primary, unsigned seat)
 {
 	struct worker_child *worker;
-	int		     slot = slot_free_number(primary);
+	int slot = slot_free_number(primary);
 
 	if (slot < 0)
-		return; /* tried again when one has gone */
+		return;	/* tried again when one has gone */
 	worker = memory_zalloc(sizeof(*worker));
 	worker->primary = primary;
 	worker->slot = (unsigned)slot;

@@ -57,19 +57,19 @@ struct request_guide {
 	void	(*on_response)(struct request *request);
 
 	/* Shape of an error answer (the `errors` policy): sets fields and returns the content, in the arena. */
-	struct span (*error_content)(struct request *request, unsigned status, const char *detail);
+	struct span	(*error_content)(struct request *request, unsigned status, const char *detail);
 
 	/* The very end, answered or not: counted, logged, the site let go. */
 	void	(*on_end)(struct request *request);
 };
 
 struct response {
-	unsigned	 status;
-	struct fields	 fields;	/* but Content-Length, Transfer-Encoding, Connection, Date: the transport's */
-	bool		 has_length;	/* content_length is known before the first byte */
-	bool		 keep_date;	/* fields hold a Date (of an upstream) already */
-	bool		 no_content;	/* HEAD, 204, 304: content is counted but not sent */
-	uint64_t	 content_length;
+	unsigned	status;
+	struct fields	fields;		/* but Content-Length, Transfer-Encoding, Connection, Date: the transport's */
+	bool		has_length;	/* content_length is known before the first byte */
+	bool		keep_date;	/* fields hold a Date (of an upstream) already */
+	bool		no_content;	/* HEAD, 204, 304: content is counted but not sent */
+	uint64_t	content_length;
 };
 
 struct request {
@@ -80,58 +80,58 @@ struct request {
 	const struct client		*client;	/* borrowed: the connection's; outlives us */
 
 	/* The head as it came. */
-	enum http_method	 method;
-	struct span		 method_name;
-	struct span		 target;	/* as sent */
-	struct span		 path;		/* normalised (http/uri.h) */
-	struct span		 query;		/* as sent, without '?' */
-	bool			 has_query;
-	struct span		 host;		/* lower case, without port; empty when the client sent none */
-	struct span		 authority;	/* as sent, with the port */
-	struct fields		 fields;
-	struct fields		 trailers;	/* complete when on_body said `last` */
-	bool			 has_body;	/* content follows (possibly empty) */
-	bool			 has_length;
-	uint64_t		 content_length;
-	bool			 expects_continue;
-	bool			 wants_upgrade;	/* Connection: upgrade with an Upgrade field */
-	uint8_t			 minor;		/* HTTP/1.minor; 2 for HTTP/2 */
+	enum http_method	method;
+	struct span		method_name;
+	struct span		target;		/* as sent */
+	struct span		path;		/* normalised (http/uri.h) */
+	struct span		query;		/* as sent, without '?' */
+	bool			has_query;
+	struct span		host;		/* lower case, without port; empty when the client sent none */
+	struct span		authority;	/* as sent, with the port */
+	struct fields		fields;
+	struct fields		trailers;	/* complete when on_body said `last` */
+	bool			has_body;	/* content follows (possibly empty) */
+	bool			has_length;
+	uint64_t		content_length;
+	bool			expects_continue;
+	bool			wants_upgrade;	/* Connection: upgrade with an Upgrade field */
+	uint8_t			minor;		/* HTTP/1.minor; 2 for HTTP/2 */
 
 	/* Limits that policies may set before the content is asked for. */
-	uint64_t		 body_max;	/* bytes; 413 when more comes; UINT64_MAX: none */
+	uint64_t		 body_max;		/* bytes; 413 when more comes; UINT64_MAX: none */
 	uint64_t		 body_timeout_ms;	/* between two reads; 0: the listener's limit */
-	struct held_content	*held;		/* what the `body` policy reads before the handler; NULL: nothing */
+	struct held_content	*held;	/* what the `body` policy reads before the handler; NULL: nothing */
 
 	/* Who asked: the peer, or whom a trusted proxy names. Text in the arena or the client. */
-	struct span		 client_ip;
-	struct address		 client_address;	/* the same, for networks */
-	struct span		 scheme;	/* "http" or "https" as the client saw it */
-	struct span		 forwarded_host;	/* as a trusted proxy told, else authority */
-	struct span		 request_id;	/* "" until the policy has made one */
+	struct span	client_ip;
+	struct address	client_address;	/* the same, for networks */
+	struct span	scheme;		/* "http" or "https" as the client saw it */
+	struct span	forwarded_host;	/* as a trusted proxy told, else authority */
+	struct span	request_id;	/* "" until the policy has made one */
 
 	/* The way through the house: route/ keeps these. */
-	const void		*site;		/* ref, let go in on_end */
-	const void		*route;		/* borrowed from the site; NULL: none matched */
-	unsigned		 stage;		/* the next policy to ask */
-	struct span		 captures[REQUEST_CAPTURES_MAX];	/* {name} of the path, decoded */
-	const void		*handler;	/* the handler's own configuration */
-	void			*work;		/* the handler's own state, arena */
+	const void	*site;					/* ref, let go in on_end */
+	const void	*route;					/* borrowed from the site; NULL: none matched */
+	unsigned	 stage;					/* the next policy to ask */
+	struct span	 captures[REQUEST_CAPTURES_MAX];	/* {name} of the path, decoded */
+	const void	*handler;				/* the handler's own configuration */
+	void		*work;					/* the handler's own state, arena */
 
-	enum request_state	 state;
-	struct response		 response;
+	enum request_state	state;
+	struct response		response;
 
 	/* For the log and the counters. */
-	uint64_t		 started_ms;	/* monotonic */
-	uint64_t		 routed_ns;	/* monotonic; set by the `log` policy, 0 without it */
-	uint64_t		 bytes_in;	/* content */
-	uint64_t		 bytes_out;	/* content given to the transport */
-	struct span		 upstream;	/* "127.0.0.1:3000", of the last try */
-	uint64_t		 upstream_ms;	/* from the try's start to its response's head */
-	unsigned		 retries;
-	const char		*why;		/* what went wrong, a constant or arena; never sent to the client */
+	uint64_t	 started_ms;	/* monotonic */
+	uint64_t	 routed_ns;	/* monotonic; set by the `log` policy, 0 without it */
+	uint64_t	 bytes_in;	/* content */
+	uint64_t	 bytes_out;	/* content given to the transport */
+	struct span	 upstream;	/* "127.0.0.1:3000", of the last try */
+	uint64_t	 upstream_ms;	/* from the try's start to its response's head */
+	unsigned	 retries;
+	const char	*why;		/* what went wrong, a constant or arena; never sent to the client */
 
-	struct field		 fields_room[REQUEST_FIELDS_ROOM];
-	struct field		 response_room[RESPONSE_FIELDS_ROOM];
+	struct field	fields_room[REQUEST_FIELDS_ROOM];
+	struct field	response_room[RESPONSE_FIELDS_ROOM];
 };
 
 /* Zeroes, and sets up fields over arena. The transport fills in the head. */

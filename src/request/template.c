@@ -23,15 +23,15 @@ enum part_kind {
 	PART_COOKIE,
 	PART_QUERY_VALUE,
 	PART_CAPTURE,
-	PART_ENV,		/* becomes text when parsed */
-	PART_LATER,		/* known, but not in this version */
+	PART_ENV,	/* becomes text when parsed */
+	PART_LATER,	/* known, but not in this version */
 };
 
 struct template_part {
-	enum part_kind	 kind;
-	struct span	 text;		/* TEXT; HEADER, COOKIE, QUERY_VALUE: the name */
-	enum field_name	 field;		/* HEADER */
-	size_t		 index;		/* CAPTURE */
+	enum part_kind	kind;
+	struct span	text;	/* TEXT; HEADER, COOKIE, QUERY_VALUE: the name */
+	enum field_name	field;	/* HEADER */
+	size_t		index;	/* CAPTURE */
 };
 
 /* A name that ends in '.' takes what follows as an argument. */

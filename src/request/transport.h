@@ -22,7 +22,7 @@
 struct request;
 
 struct transport {
-	const char *name;	/* "HTTP/1.1": what the log calls the protocol */
+	const char	*name;	/* "HTTP/1.1": what the log calls the protocol */
 
 	/*
 	 * Lets pieces of the request's content come to on_body, or stops them. Only the `last` of a request that has

@@ -13,13 +13,13 @@ enum match_scheme { MATCH_ANY_SCHEME = 0, MATCH_HTTP, MATCH_HTTPS };
 
 struct match {
 	/* As configured. */
-	struct conf_texts	 host;
-	struct conf_texts	 path;
-	struct conf_texts	 method;
-	struct conf_pairs	 header;
-	struct conf_pairs	 query;
-	struct networks		 client;
-	enum match_scheme	 scheme;
+	struct conf_texts	host;
+	struct conf_texts	path;
+	struct conf_texts	method;
+	struct conf_pairs	header;
+	struct conf_pairs	query;
+	struct networks		client;
+	enum match_scheme	scheme;
 
 	/* Made from it by match_group's check. */
 	struct path_pattern	*patterns;	/* one each path */

@@ -8,9 +8,9 @@
 enum token_kind { TOKEN_LITERAL, TOKEN_CAPTURE, TOKEN_REST };
 
 struct path_token {
-	enum token_kind	 kind;
-	struct span	 text;		/* LITERAL */
-	size_t		 index;		/* CAPTURE */
+	enum token_kind	kind;
+	struct span	text;	/* LITERAL */
+	size_t		index;	/* CAPTURE */
 };
 
 enum { TOKENS_MAX = 64 };

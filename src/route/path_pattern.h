@@ -21,7 +21,7 @@ struct path_pattern {
 
 /* Names of captures, shared by all patterns of a route; index = place in request->captures. */
 struct capture_names {
-	struct span	*items;			/* room for `room` */
+	struct span	*items;	/* room for `room` */
 	size_t		 count;
 	size_t		 room;
 };

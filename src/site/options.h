@@ -26,37 +26,37 @@ enum log_format { LOG_FORMAT_JSON, LOG_FORMAT_PRETTY, LOG_FORMAT_AUTO };
 struct log_options {
 	enum log_level		level;
 	enum log_format		format;
-	struct span		output;		/* "stderr", "stdout" or an absolute path */
+	struct span		output;	/* "stderr", "stdout" or an absolute path */
 	bool			access;
-	struct conf_texts	redact;		/* field names and query names, lower case */
-	uint64_t		sample;		/* percent of requests that are logged; errors always are */
+	struct conf_texts	redact;	/* field names and query names, lower case */
+	uint64_t		sample;	/* percent of requests that are logged; errors always are */
 };
 
 struct shutdown_options {
-	uint64_t	delay;			/* ms */
+	uint64_t	delay;	/* ms */
 	uint64_t	grace;
 	uint64_t	idle;
 	uint64_t	spread;
 };
 
 struct watchdog_options {
-	uint64_t	timeout;		/* ms; 0: off */
+	uint64_t	timeout;	/* ms; 0: off */
 };
 
 struct site_options {
-	uint64_t		 workers;	/* WORKERS_AUTO or 1–1024 */
-	struct span		 user;
-	struct span		 group;
-	struct span		 pid_file;
-	struct span		 control;	/* never empty: the default is filled in */
-	struct span		 state_dir;
-	struct networks		 trusted_proxies;
-	struct conf_records	 listen;	/* struct listen_options */
-	struct conf_records	 upstreams;	/* struct upstream_options (upstream/upstreams.h) */
-	struct limits		 limits;
-	struct log_options	 log;
-	struct shutdown_options	 shutdown;
-	struct watchdog_options	 watchdog;
+	uint64_t		workers;	/* WORKERS_AUTO or 1–1024 */
+	struct span		user;
+	struct span		group;
+	struct span		pid_file;
+	struct span		control;	/* never empty: the default is filled in */
+	struct span		state_dir;
+	struct networks		trusted_proxies;
+	struct conf_records	listen;		/* struct listen_options */
+	struct conf_records	upstreams;	/* struct upstream_options (upstream/upstreams.h) */
+	struct limits		limits;
+	struct log_options	log;
+	struct shutdown_options	shutdown;
+	struct watchdog_options	watchdog;
 };
 
 /* The whole top level; `routes`, `defaults`, `include`, `env_file` have rows for the reference but no fields. */

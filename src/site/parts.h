@@ -23,7 +23,7 @@ struct site {
 
 /* routes.c: `routes` and `defaults` become objects. False: problems were reported. */
 bool	routes_build(struct site *site, struct option_reader *reader, struct stage_builder *builder);
-void	routes_free(struct site *site);		/* what handlers opened */
+void	routes_free(struct site *site);	/* what handlers opened */
 
 /* hidden.c: warns of routes that earlier ones hide. */
 void	routes_warn_hidden(const struct site *site, struct option_reader *reader);

@@ -19,39 +19,39 @@ struct site;
 struct site_place {
 	struct loop		*loop;
 	struct upstream_world	*world;
-	const struct slots	*slots;		/* health: ready looks at the notice */
-	struct slot		*slot;		/* this worker's own counters */
+	const struct slots	*slots;	/* health: ready looks at the notice */
+	struct slot		*slot;	/* this worker's own counters */
 };
 
 /* Takes conf. NULL when there were errors; warnings alone do not hinder. */
-struct site	*site_build(struct conf *conf, const struct site_place *place, struct conf_problems *problems);
-struct site	*site_ref(struct site *site);
-void		 site_unref(struct site *site);		/* NULL is fine */
-unsigned	 site_count(void);			/* how many are alive in this process */
+struct site		*site_build(struct conf *conf, const struct site_place *place, struct conf_problems *problems);
+struct site		*site_ref(struct site *site);
+void			 site_unref(struct site *site);	/* NULL is fine */
+unsigned		 site_count(void);		/* how many are alive in this process */
 
 const struct site_options *site_options(const struct site *site);
-const struct conf	  *site_conf(const struct site *site);
+const struct conf	*site_conf(const struct site *site);
 
 /* Once it is in use (COMMIT): its upstreams begin to resolve and probe. */
-void		 site_start(struct site *site);
+void			 site_start(struct site *site);
 
 /* Routes a request whose head is complete. It takes a reference for the request. */
-void		 site_serve(struct site *site, struct request *request);
+void			 site_serve(struct site *site, struct request *request);
 
 /* Answers a request whose head was refused, in the shape of the defaults, and logs it. */
-void		 site_refuse(struct site *site, struct request *request, unsigned status, const char *why);
+void			 site_refuse(struct site *site, struct request *request, unsigned status, const char *why);
 
 /* The effective configuration as YAML (`reeve check --print`). */
-void		 site_print(const struct site *site, struct text *to);
+void			 site_print(const struct site *site, struct text *to);
 
 /*
  * `reeve explain`: which route serves such a request and why not the ones before it, as text for people. request needs
  * method, host, path, query, fields, client_ip, scheme. False: no route (404).
  */
-bool		 site_explain(const struct site *site, struct request *request, struct text *to);
+bool			 site_explain(const struct site *site, struct request *request, struct text *to);
 
 /* The reference of every key, made from the tables. */
-void		 site_document(struct text *markdown);
-void		 site_document_man(struct text *mdoc);
+void			 site_document(struct text *markdown);
+void			 site_document_man(struct text *mdoc);
 
 #endif

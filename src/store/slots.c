@@ -39,7 +39,7 @@ slots_free(struct slots *slots)
 static void
 totals_add(struct slot_totals *sum, const struct slot_totals *more)
 {
-	uint64_t       *to = (uint64_t *)sum;
+	uint64_t *to = (uint64_t *)sum;
 	const uint64_t *from = (const uint64_t *)more;
 
 	for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++)

@@ -46,19 +46,19 @@ struct slot_totals {
 #undef SLOT_TOTAL_FIELD
 
 struct slot {
-	struct slot_totals	 totals;
+	struct slot_totals	totals;
 
 	/* As it is now. */
-	uint64_t		 connections;		/* open, idle ones included */
-	uint64_t		 requests_active;
-	uint64_t		 upstream_sockets;	/* open, idle ones included */
-	uint64_t		 loop_turns;
-	uint64_t		 loop_turn_ms;		/* monotonic: when the turn that runs now began */
-	uint64_t		 loop_busy;		/* 1 while callbacks run, 0 while polling */
-	uint64_t		 loop_lag_ms;		/* longest turn of the last seconds */
-	uint64_t		 pid;
-	uint64_t		 generation;		/* of the site in use */
-	uint64_t		 draining;
+	uint64_t	connections;		/* open, idle ones included */
+	uint64_t	requests_active;
+	uint64_t	upstream_sockets;	/* open, idle ones included */
+	uint64_t	loop_turns;
+	uint64_t	loop_turn_ms;		/* monotonic: when the turn that runs now began */
+	uint64_t	loop_busy;		/* 1 while callbacks run, 0 while polling */
+	uint64_t	loop_lag_ms;		/* longest turn of the last seconds */
+	uint64_t	pid;
+	uint64_t	generation;		/* of the site in use */
+	uint64_t	draining;
 } __attribute__((aligned(64)));
 
 /* What the primary tells all workers. Single writer: the primary. */
@@ -70,12 +70,12 @@ struct slots_notice {
 } __attribute__((aligned(64)));
 
 struct slots {
-	struct slots_notice	 notice;
-	struct slot_totals	 retired;	/* of workers that are gone; written by the primary */
-	struct slot		 workers[SLOTS_MAX];
+	struct slots_notice	notice;
+	struct slot_totals	retired;	/* of workers that are gone; written by the primary */
+	struct slot		workers[SLOTS_MAX];
 };
 
-struct slots	*slots_create(struct err *err);		/* MAP_SHARED, inherited by fork */
+struct slots	*slots_create(struct err *err);	/* MAP_SHARED, inherited by fork */
 void		 slots_free(struct slots *slots);
 
 struct slot_total_row { const char *name; const char *doc; size_t offset; };

@@ -22,9 +22,9 @@ static_assert(COUNT(state_names) == CHILD_STATE_COUNT && COUNT(event_names) == E
 typedef void child_act(struct child *child);
 
 struct move {
-	child_act	*act;	/* NULL: nothing to do */
-	enum child_state next;
-	bool		 is_made; /* false: the event means nothing here */
+	child_act		*act;		/* NULL: nothing to do */
+	enum child_state	 next;
+	bool			 is_made;	/* false: the event means nothing here */
 };
 
 static void child_hear(struct child *child, enum child_event event);
@@ -35,7 +35,7 @@ static void
 start_it(struct child *child)
 {
 	struct err err = { "" };
-	pid_t	   pid;
+	pid_t pid;
 
 	child->started_ms = loop_now_ms(child->loop);
 	child->ready_ms = 0;

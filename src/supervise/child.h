@@ -24,12 +24,12 @@ enum child_state { CHILD_STATES(CHILD_STATE_ENUM) CHILD_STATE_COUNT };
 #undef CHILD_STATE_ENUM
 
 struct child_end {
-	struct process_end	 how;
-	pid_t			 pid;
-	uint64_t		 uptime_ms;
-	bool			 was_asked;	/* child_stop() or child_kill() */
-	enum child_state	 state;		/* in which it ended */
-	uint64_t		 restart_ms;	/* delay before the next start; UINT64_MAX: there is none */
+	struct process_end	how;
+	pid_t			pid;
+	uint64_t		uptime_ms;
+	bool			was_asked;	/* child_stop() or child_kill() */
+	enum child_state	state;		/* in which it ended */
+	uint64_t		restart_ms;	/* delay before the next start; UINT64_MAX: there is none */
 };
 
 /* What children of a kind have in common. Called from the loop only, but for start (also from inside child_start()). */
@@ -42,7 +42,7 @@ struct child_kind {
 
 	/* Forks (process.h). -1: the sentence says why; it counts as an end, with pid 0. */
 	pid_t	(*start)(void *owner, struct err *err);
-	void	(*ask_to_stop)(void *owner);	/* NULL: SIGTERM */
+	void	(*ask_to_stop)(void *owner);				/* NULL: SIGTERM */
 	void	(*on_end)(void *owner, const struct child_end *end);	/* every time; before on_dead */
 	void	(*on_dead)(void *owner);	/* it is not started again by itself; may free the child; or NULL */
 };
@@ -68,16 +68,16 @@ struct child {
 	enum child_state	 before;
 };
 
-void	child_init(struct child *child, const struct child_kind *kind, struct loop *loop, struct family *family,
-	    void *owner);
-void	child_fini(struct child *child);	/* a process that still runs is not touched; safe twice */
+void		 child_init(struct child *child, const struct child_kind *kind, struct loop *loop,
+    struct family *family, void *owner);
+void		 child_fini(struct child *child);	/* a process that still runs is not touched; safe twice */
 
-void	child_start(struct child *child);	/* IDLE or DEAD */
-void	child_ready(struct child *child);	/* it said so */
-void	child_hung(struct child *child);	/* SIGABRT for a report, then SIGKILL; it comes back */
-void	child_stop(struct child *child, uint64_t timeout_ms);	/* asks; later SIGKILL. Again: the new limit */
-void	child_hurry(struct child *child);	/* what made it die is mended: starts it now if it waits */
-void	child_kill(struct child *child);	/* SIGKILL; it does not come back */
+void		 child_start(struct child *child);			/* IDLE or DEAD */
+void		 child_ready(struct child *child);			/* it said so */
+void		 child_hung(struct child *child);	/* SIGABRT for a report, then SIGKILL; it comes back */
+void		 child_stop(struct child *child, uint64_t timeout_ms);	/* asks; later SIGKILL. Again: the new limit */
+void		 child_hurry(struct child *child);	/* what made it die is mended: starts it now if it waits */
+void		 child_kill(struct child *child);			/* SIGKILL; it does not come back */
 
 pid_t		 child_pid(const struct child *child);		/* 0: no process now */
 bool		 child_is_alive(const struct child *child);	/* there is a process */

@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 
 struct family {
-	struct list_node    relatives;
-	struct loop_signal *signal;
+	struct list_node	 relatives;
+	struct loop_signal	*signal;
 };
 
 static struct process_end
@@ -45,9 +45,9 @@ family_reap(void *owner, int signal_number)
 
 	(void)signal_number;
 	for (;;) {
-		siginfo_t	   seen = { 0 };
+		siginfo_t seen = { 0 };
 		struct process_end end;
-		struct relative	  *relative;
+		struct relative *relative;
 
 		if (waitid(P_ALL, 0, &seen, WEXITED | WNOHANG) != 0 && errno == EINTR)
 			continue;

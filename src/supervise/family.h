@@ -25,9 +25,9 @@ typedef void	 family_fn(void *owner, const struct process_end *end);
 /* Embedded in what knows a child. */
 struct relative {
 	struct list_node	 node;
-	pid_t			 pid;		/* 0: none now */
+	pid_t			 pid;	/* 0: none now */
 	family_fn		*on_end;
-	void			*owner;		/* borrowed: who hears */
+	void			*owner;	/* borrowed: who hears */
 };
 
 struct family	*family_create(struct loop *loop);

@@ -35,7 +35,7 @@ pid_t
 process_fork(struct err *err)
 {
 	sigset_t all, before, none;
-	pid_t	 pid;
+	pid_t pid;
 
 	sigfillset(&all);
 	sigemptyset(&none);

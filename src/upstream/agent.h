@@ -100,25 +100,25 @@ agent_has_room(const struct agent *agent)
  * fresh: not a used one. careful: a free socket is looked at once more (a system call) before it is lent, because what
  * is sent on it cannot be sent again.
  */
-enum borrow_result agent_borrow(struct agent *agent, bool fresh, bool careful, const struct socket_events *events,
+enum borrow_result	agent_borrow(struct agent *agent, bool fresh, bool careful, const struct socket_events *events,
     void *owner, struct agent_socket **socket_out);
 
 /* The server's own words on how long it keeps an idle connection (`Keep-Alive: timeout=5`). */
-void		 agent_hear_keep_alive(struct agent *agent, struct span value);
+void			agent_hear_keep_alive(struct agent *agent, struct span value);
 
 /* After a complete exchange. Kept, or closed when the limits say so. */
-void		 agent_socket_give_back(struct agent_socket *socket);
-void		 agent_socket_close(struct agent_socket *socket);
+void			agent_socket_give_back(struct agent_socket *socket);
+void			agent_socket_close(struct agent_socket *socket);
 
 /*
  * After the server has closed: bytes of ours that it did not take, as when it closes an idle connection while a
  * request is on its way. UINT64_MAX: some, nobody knows how many. 0: it has read the request, and then closed.
  */
-uint64_t	 agent_socket_unread(struct agent_socket *socket);
+uint64_t		agent_socket_unread(struct agent_socket *socket);
 
 /* For the busy: whether on_readable and on_writable come. A borrowed socket starts with reads only. */
-void		 agent_socket_want(struct agent_socket *socket, unsigned wants);
+void			agent_socket_want(struct agent_socket *socket, unsigned wants);
 
-void		 agent_close_free(struct agent *agent);
+void			agent_close_free(struct agent *agent);
 
 #endif

@@ -77,12 +77,12 @@ candidates_mark(struct peer *const *peers, size_t count, const struct tried *tri
 /* -- who of those -------------------------------------------------------------------------------------------------- */
 
 struct walk {
-	struct balance		*balance;
+	struct balance	*balance;
 	struct peer *const	*peers;
-	size_t			 count;
-	uint64_t		 hash;
-	uint64_t		 now_ms;
-	bool			 is_retry;
+	size_t		 count;
+	uint64_t	 hash;
+	uint64_t	 now_ms;
+	bool		 is_retry;
 };
 
 static uint64_t

@@ -21,22 +21,22 @@ void	tried_add(struct tried *tried, const struct peer *peer);	/* beyond TRIED_MA
 bool	tried_holds(const struct tried *tried, const struct peer *peer);
 
 struct balance {
-	enum balance_kind		 kind;
-	uint64_t			 slow_start_ms;
-	size_t				 turn;		/* where ties are broken */
+	enum balance_kind	kind;
+	uint64_t		slow_start_ms;
+	size_t			turn;	/* where ties are broken */
 };
 
 enum choose_result {
 	CHOOSE_PEER,
-	CHOOSE_FULL,		/* some are available, but every one of their sockets is in use */
-	CHOOSE_NONE,		/* none is available */
+	CHOOSE_FULL,	/* some are available, but every one of their sockets is in use */
+	CHOOSE_NONE,	/* none is available */
 };
 
 /*
  * `hash` of the request's key matters for BALANCE_HASH only. Peers not tried come before those that were, and among
  * both primaries before backups; backups are no overflow: busy primaries are waited for unless this is a retry.
  */
-enum choose_result balance_choose(struct balance *balance, struct peer *const *peers, size_t count,
+enum choose_result	balance_choose(struct balance *balance, struct peer *const *peers, size_t count,
     const struct tried *tried, uint64_t hash, uint64_t now_ms, struct peer **peer_out);
 
 #endif

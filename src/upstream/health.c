@@ -50,7 +50,7 @@ probed(struct peer *peer, bool is_good, struct span reason)
 	enum board_state before = board_get(world->board, peer->key), after;
 
 	if (!world_is_prober(world))
-		return;		/* another was elected meanwhile, and is the only one to write */
+		return;	/* another was elected meanwhile, and is the only one to write */
 	peer->good_probes = is_good ? peer->good_probes + 1 : 0;
 	peer->bad_probes = is_good ? 0 : peer->bad_probes + 1;
 	after = conclude(peer, before, is_good);

@@ -10,7 +10,7 @@ enum { CHECK_MS = 2000 };
 
 struct question {
 	struct round	*round;
-	const char	*why;		/* NULL: resolved */
+	const char	*why;	/* NULL: resolved */
 	bool		 is_asked;
 };
 

@@ -23,13 +23,13 @@ enum { STATUS_RANGES_MAX = 8 };
 
 struct status_ranges {
 	struct { uint16_t from, to; }	items[STATUS_RANGES_MAX];	/* inclusive */
-	unsigned			count;
+	unsigned	count;
 };
 
 enum balance_kind { BALANCE_ROUND_ROBIN, BALANCE_LEAST_REQUESTS, BALANCE_RANDOM_TWO, BALANCE_HASH };
 
 struct server_url {
-	struct span		text;		/* as configured */
+	struct span		text;	/* as configured */
 	struct uri_server	parsed;
 };
 

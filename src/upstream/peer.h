@@ -40,31 +40,31 @@ struct peer {
 	bool			 is_backup;
 
 	/* For choosing. */
-	int64_t			 current;	/* smooth weighted round robin's */
-	bool			 is_candidate;	/* between two steps of one choice */
-	enum board_state	 health;	/* as read last */
-	uint64_t		 ramp_from_ms;	/* slow start; 0: full share */
+	int64_t			current;	/* smooth weighted round robin's */
+	bool			is_candidate;	/* between two steps of one choice */
+	enum board_state	health;		/* as read last */
+	uint64_t		ramp_from_ms;	/* slow start; 0: full share */
 
 	/* The breaker. */
-	enum breaker_state	 breaker;
-	uint64_t		 open_until_ms;
-	uint64_t		 window_from_ms;	/* of the first failure that counts; 0: none does */
-	uint64_t		 failures;	/* since then */
-	uint64_t		 successes;	/* since then */
+	enum breaker_state	breaker;
+	uint64_t		open_until_ms;
+	uint64_t		window_from_ms;	/* of the first failure that counts; 0: none does */
+	uint64_t		failures;	/* since then */
+	uint64_t		successes;	/* since then */
 
 	/* The log: a line a second. */
-	uint64_t		 told_ms;
-	uint64_t		 untold;	/* failures since that line */
+	uint64_t	told_ms;
+	uint64_t	untold;	/* failures since that line */
 
 	/* The prober's. */
-	struct probe		*probe;		/* owned; NULL: none runs */
-	uint64_t		 good_probes;	/* in a row */
-	uint64_t		 bad_probes;
+	struct probe	*probe;		/* owned; NULL: none runs */
+	uint64_t	 good_probes;	/* in a row */
+	uint64_t	 bad_probes;
 };
 
 struct peer	*peer_create(struct upstream *upstream, struct server *server, const struct agent_address *address);
 void		 peer_ref(struct peer *peer);
-void		 peer_unref(struct peer *peer);		/* NULL is fine */
+void		 peer_unref(struct peer *peer);	/* NULL is fine */
 
 /* Its address is gone from the upstream: no new requests. Gives up the upstream's reference. */
 void		 peer_retire(struct peer *peer);

@@ -48,10 +48,10 @@ struct relay_head {
 };
 
 /* Takes the request. It may be over when this returns. */
-void	relay_start(struct upstream *upstream, struct request *request, const struct relay_head *head);
+void		relay_start(struct upstream *upstream, struct request *request, const struct relay_head *head);
 
 /* The upstream's timeouts with what the override gives instead. */
-void	relay_timeouts_make(const struct upstream *upstream, const struct upstream_timeouts *override,
+void		relay_timeouts_make(const struct upstream *upstream, const struct upstream_timeouts *override,
     struct relay_timeouts *timeouts_out);
 
 /* For Host when the client has sent none: that of the first server, as configured. */

@@ -16,9 +16,9 @@ static const struct h1_limits head_limits = { .header_size = RELAY_HEAD_MAX, .he
 
 /* A head as it was parsed, while its bytes still lie in the buffer. */
 struct answer {
-	struct h1_response_head	 head;
-	struct fields		 fields;
-	struct span		 bytes;
+	struct h1_response_head	head;
+	struct fields		fields;
+	struct span		bytes;
 };
 
 /* -- the head goes over -------------------------------------------------------------------------------------------- */

@@ -85,7 +85,7 @@ put_line(char *to, const struct relay *relay)
 
 	to = put(to, relay->request->method_name);
 	*to++ = ' ';
-	if (relay->target.at[0] == '/')		/* not "*" */
+	if (relay->target.at[0] == '/')	/* not "*" */
 		to = put(to, relay->head_path);
 	to = put(to, relay->target);
 	return put(to, version);

@@ -16,7 +16,7 @@ struct upstream_world;
 
 /* Who stands in the queue; embedded. on_turn: there is room, or there will be none at all; it may free anything. */
 struct waiter {
-	struct list_node	 node;
+	struct list_node	node;
 	void			(*on_turn)(struct waiter *waiter);
 };
 
@@ -26,53 +26,55 @@ struct upstream {
 	struct upstream_world		*world;		/* borrowed; NULL: checking only, then there are no peers */
 	bool				 is_used;	/* a route names it */
 
-	struct server			*servers;	/* owned */
-	size_t				 server_count;
-	struct peer			**peers;	/* owned, refs */
-	size_t				 peer_count;
-	size_t				 peer_room;
+	struct server	*servers;	/* owned */
+	size_t		 server_count;
+	struct peer	**peers;	/* owned, refs */
+	size_t		 peer_count;
+	size_t		 peer_room;
 
-	struct balance			 balance;
-	struct budget			 budget;
-	uint64_t			 board_version;	/* that the peers' health was read at */
+	struct balance	balance;
+	struct budget	budget;
+	uint64_t	board_version;	/* that the peers' health was read at */
 
-	struct list_node		 queue;		/* struct waiter */
-	size_t				 queued;
-	struct later			 pump;
-	struct timeout_class		*queue_timeout;
-	struct relay_timeouts		 timeouts;
+	struct list_node	 queue;	/* struct waiter */
+	size_t			 queued;
+	struct later		 pump;
+	struct timeout_class	*queue_timeout;
+	struct relay_timeouts	 timeouts;
 
-	struct timer			 resolve_timer;
-	struct timer			 probe_timer;
+	struct timer	resolve_timer;
+	struct timer	probe_timer;
 };
 
 /* options live longer. world NULL: checking only. */
-struct upstream	*upstream_create(const struct upstream_options *options, struct upstream_world *world);
-void		 upstream_free(struct upstream *upstream);
+struct upstream		*upstream_create(const struct upstream_options *options, struct upstream_world *world);
+void			 upstream_free(struct upstream *upstream);
 
 /* predecessor: the upstream of that name in the site before, or NULL. */
-void		 upstream_start(struct upstream *upstream, const struct upstream *predecessor);
-void		 upstream_stop(struct upstream *upstream);	/* no more resolving and probing; relays go on */
+void			 upstream_start(struct upstream *upstream, const struct upstream *predecessor);
+/* no more resolving and probing; relays go on */
+void			 upstream_stop(struct upstream *upstream);
 
-void		 upstream_add_peer(struct upstream *upstream, struct peer *peer);	/* takes the reference */
-void		 upstream_remove_peer(struct upstream *upstream, size_t index);
+/* takes the reference */
+void			 upstream_add_peer(struct upstream *upstream, struct peer *peer);
+void			 upstream_remove_peer(struct upstream *upstream, size_t index);
 
 /* CHOOSE_FULL also while a name is being resolved for the first time. */
-enum choose_result upstream_choose(struct upstream *upstream, const struct tried *tried, uint64_t hash,
+enum choose_result	 upstream_choose(struct upstream *upstream, const struct tried *tried, uint64_t hash,
     struct peer **peer_out);
 
 /* Whether another of its peers could take over. */
-bool		 upstream_has_other(const struct upstream *upstream, const struct peer *peer);
+bool			 upstream_has_other(const struct upstream *upstream, const struct peer *peer);
 
 /* Whole seconds after which it is worth asking again. */
-unsigned	 upstream_retry_after(const struct upstream *upstream);
-const char	*upstream_why_none(const struct upstream *upstream);	/* after CHOOSE_NONE, for the log */
+unsigned		 upstream_retry_after(const struct upstream *upstream);
+const char		*upstream_why_none(const struct upstream *upstream);	/* after CHOOSE_NONE, for the log */
 
 /* False: the queue is full. */
-bool		 upstream_wait(struct upstream *upstream, struct waiter *waiter);
-void		 upstream_stop_waiting(struct upstream *upstream, struct waiter *waiter);
+bool			 upstream_wait(struct upstream *upstream, struct waiter *waiter);
+void			 upstream_stop_waiting(struct upstream *upstream, struct waiter *waiter);
 
 /* A socket or a peer has become free: at the end of this turn whoever waits is called. */
-void		 upstream_has_room(struct upstream *upstream);
+void			 upstream_has_room(struct upstream *upstream);
 
 #endif

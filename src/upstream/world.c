@@ -14,7 +14,7 @@ enum { TICK_MS = 1000 };
 
 struct known_name {
 	struct known_name	*next;
-	struct span		 host;		/* owned */
+	struct span		 host;	/* owned */
 	uint16_t		 port;
 	size_t			 count;
 	struct address		 addresses[SERVER_ADDRESSES_MAX];

@@ -26,7 +26,7 @@ enum {
 struct known_name;
 
 struct upstream_world {
-	struct loop		*loop;		/* borrowed, as the four below: outlive us */
+	struct loop		*loop;	/* borrowed, as the four below: outlive us */
 	struct board		*board;
 	const struct slots	*slots;
 	struct slot		*slot;
@@ -40,8 +40,8 @@ struct upstream_world {
 	uint32_t		 peers_made;
 	bool			 is_draining;
 
-	struct timer		 tick;		/* the prober's housekeeping */
-	bool			 was_prober;
+	struct timer	tick;	/* the prober's housekeeping */
+	bool		was_prober;
 
 	char			*buffer;	/* owned: WORLD_BUFFER_SIZE, of whoever reads now */
 	struct field		*fields_room;	/* owned: of whoever parses now */
@@ -60,9 +60,9 @@ world_is_prober(const struct upstream_world *world)
 struct resolver	*world_resolver(struct upstream_world *world);
 
 /* What a name stood for when it was resolved last: a reload starts with that. False: nothing is known. */
-bool	world_name_recall(const struct upstream_world *world, struct span host, uint16_t port,
-	    struct address *addresses, size_t room, size_t *count_out);
-void	world_name_keep(struct upstream_world *world, struct span host, uint16_t port, const struct address *addresses,
-	    size_t count);
+bool		 world_name_recall(const struct upstream_world *world, struct span host, uint16_t port,
+    struct address *addresses, size_t room, size_t *count_out);
+void		 world_name_keep(struct upstream_world *world, struct span host, uint16_t port,
+    const struct address *addresses, size_t count);
 
 #endif

@@ -17,10 +17,10 @@
 #define LIMIT_S 2
 
 static struct {
-	int	    fd;
-	const char *role;
-	uint64_t    started_ms;
-	char	    stack[STACK_SIZE];
+	int		 fd;
+	const char	*role;
+	uint64_t	 started_ms;
+	char		 stack[STACK_SIZE];
 } crash = { .fd = -1 };
 
 #ifndef __SANITIZE_ADDRESS__
@@ -33,13 +33,13 @@ say(const char *text)
 	size_t len = strlen(text);
 
 	if (write(crash.fd, text, len) != (ssize_t)len)
-		return; /* nobody is left to hear of it */
+		return;	/* nobody is left to hear of it */
 }
 
 static void
 say_number(uint64_t number, unsigned base)
 {
-	char  digits[32];
+	char digits[32];
 	char *at = digits + sizeof(digits) - 1;
 
 	*at = '\0';
@@ -81,7 +81,7 @@ static void
 crash_heard(int number, siginfo_t *what, void *machine)
 {
 	void *frames[FRAMES_MAX];
-	int   count;
+	int count;
 
 	(void)machine;
 	alarm(LIMIT_S);
@@ -107,8 +107,8 @@ void
 crash_report_to(int fd, const char *role)
 {
 	struct sigaction action = { .sa_sigaction = crash_heard, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND };
-	stack_t		 stack = { .ss_sp = crash.stack, .ss_size = sizeof(crash.stack) };
-	void		*frame[1];
+	stack_t stack = { .ss_sp = crash.stack, .ss_size = sizeof(crash.stack) };
+	void *frame[1];
 
 	crash.fd = fd;
 	crash.role = role;

@@ -11,13 +11,13 @@
 #include <assert.h>
 
 struct entrance {
-	struct list_node	   node;
-	uint64_t		   id;
-	int			   fd; /* owned until an acceptor has it; -1: no more */
-	struct acceptor		  *acceptor;
-	struct downstream_listener listener;
-	struct worker		  *worker;
-	bool			   is_wanted; /* by the site that is being taken into use */
+	struct list_node		 node;
+	uint64_t			 id;
+	int				 fd;		/* owned until an acceptor has it; -1: no more */
+	struct acceptor			*acceptor;
+	struct downstream_listener	 listener;
+	struct worker			*worker;
+	bool				 is_wanted;	/* by the site that is being taken into use */
 };
 
 #define ENTRANCE(at) LIST_OWNER(at, struct entrance, node)
@@ -42,9 +42,9 @@ listener_of(int fd)
 {
 	union {
 		struct sockaddr		any;
-		struct sockaddr_storage room;
+		struct sockaddr_storage	room;
 	} own = { 0 };
-	socklen_t      size = sizeof(own);
+	socklen_t size = sizeof(own);
 	struct address address;
 
 	if (getsockname(fd, &own.any, &size) != 0 || own.any.sa_family == AF_UNIX)

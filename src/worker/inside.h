@@ -24,7 +24,7 @@ struct upstream_world;
 
 /* Ids of listening sockets, in the order of a site's `listen`. */
 struct listener_ids {
-	uint64_t	*items; /* owned */
+	uint64_t	*items;	/* owned */
 	size_t		 count;
 };
 
@@ -33,10 +33,10 @@ struct pulse {
 	struct timer	window;
 	struct later	turn_end;
 	uint64_t	turn_start_ms;
-	uint64_t	longest_ms;	/* turn of this window */
+	uint64_t	longest_ms;		/* turn of this window */
 	uint64_t	longest_before_ms;	/* of the one before */
-	uint64_t	told_ms;	/* when a late turn was last logged */
-	bool		is_last;	/* the later has gone to the end of the queue once */
+	uint64_t	told_ms;		/* when a late turn was last logged */
+	bool		is_last;		/* the later has gone to the end of the queue once */
 };
 
 /* What the other workers have, as of at_ms. */
@@ -47,64 +47,65 @@ struct share {
 };
 
 struct worker {
-	const struct worker_birth *birth;	/* borrowed: lives in worker_main()'s caller */
-	struct loop		  *loop;	/* owned, as all below but the slot */
-	struct channel		  *channel;	/* NULL: the primary is gone */
-	struct log_pipe		  *log_pipe;
-	struct slot		  *slot;	/* shared memory */
-	struct upstream_world	  *world;
-	struct downstream	  *downstream;
-	struct list_node	   entrances;	/* struct entrance */
-	char			   role[32];	/* "worker 3" */
+	const struct worker_birth	*birth;		/* borrowed: lives in worker_main()'s caller */
+	struct loop			*loop;		/* owned, as all below but the slot */
+	struct channel			*channel;	/* NULL: the primary is gone */
+	struct log_pipe			*log_pipe;
+	struct slot			*slot;		/* shared memory */
+	struct upstream_world		*world;
+	struct downstream		*downstream;
+	struct list_node		 entrances;	/* struct entrance */
+	char				 role[32];	/* "worker 3" */
 
 	/* In use. */
-	struct site		  *site;	/* ref */
-	uint64_t		   generation;
-	struct limits		   limits;	/* the site's, with what this process can hold */
+	struct site	*site;		/* ref */
+	uint64_t	 generation;
+	struct limits	 limits;	/* the site's, with what this process can hold */
 
 	/* Prepared. */
-	struct site		  *next;	/* ref; NULL: none */
-	uint64_t		   next_generation;
-	struct listener_ids	   next_listeners;
+	struct site		*next;	/* ref; NULL: none */
+	uint64_t		 next_generation;
+	struct listener_ids	 next_listeners;
 
-	bool			   is_full;	/* the downstream takes no more for now */
-	uint64_t		   full_told_ms;	/* when that was last logged */
-	bool			   is_draining;
-	bool			   is_empty;	/* draining, and nobody is left */
-	struct timer		   grace;
-	struct pulse		   pulse;
-	struct share		   share;
+	bool		is_full;	/* the downstream takes no more for now */
+	uint64_t	full_told_ms;	/* when that was last logged */
+	bool		is_draining;
+	bool		is_empty;	/* draining, and nobody is left */
+	struct timer	grace;
+	struct pulse	pulse;
+	struct share	share;
 };
 
 /* entrance.c */
-void	entrance_add(struct worker *worker, uint64_t id, int fd);	/* takes fd; accepts when it is used */
-void	entrances_use(struct worker *worker, const struct listener_ids *ids);	/* these and no others */
-void	entrances_forget_unused(struct worker *worker);		/* that no site has used */
-void	entrances_pause(struct worker *worker, bool is_full);
-void	entrances_look(struct worker *worker);
-void	entrances_close(struct worker *worker);	/* takes who is waiting, then no more */
-void	entrances_free(struct worker *worker);	/* after the downstream */
+void		 entrance_add(struct worker *worker, uint64_t id, int fd);	/* takes fd; accepts when it is used */
+void		 entrances_use(struct worker *worker, const struct listener_ids *ids);	/* these and no others */
+void		 entrances_forget_unused(struct worker *worker);			/* that no site has used */
+void		 entrances_pause(struct worker *worker, bool is_full);
+void		 entrances_look(struct worker *worker);
+void		 entrances_close(struct worker *worker);	/* takes who is waiting, then no more */
+void		 entrances_free(struct worker *worker);					/* after the downstream */
 
 /* share.c */
-bool	share_is_exceeded(struct worker *worker);
+bool		 share_is_exceeded(struct worker *worker);
 
 /* swap.c */
-struct site *site_from_bundle(struct worker *worker, int bundle_fd, struct err *err);
-void	worker_use(struct worker *worker, struct site *site, uint64_t generation, const struct listener_ids *ids);
-void	worker_prepare(struct worker *worker, struct ipc_message *message);
-void	worker_add_listeners(struct worker *worker, struct ipc_message *message);
-void	worker_commit(struct worker *worker, struct ipc_message *message);
-void	worker_abort(struct worker *worker, struct ipc_message *message);
-void	worker_forget_next(struct worker *worker);
-void	worker_say(struct worker *worker, enum ipc_type type, uint64_t generation);
+struct site	*site_from_bundle(struct worker *worker, int bundle_fd, struct err *err);
+void		 worker_use(struct worker *worker, struct site *site, uint64_t generation,
+    const struct listener_ids *ids);
+void		 worker_prepare(struct worker *worker, struct ipc_message *message);
+void		 worker_add_listeners(struct worker *worker, struct ipc_message *message);
+void		 worker_commit(struct worker *worker, struct ipc_message *message);
+void		 worker_abort(struct worker *worker, struct ipc_message *message);
+void		 worker_forget_next(struct worker *worker);
+void		 worker_say(struct worker *worker, enum ipc_type type, uint64_t generation);
 
 /* drain.c */
-void	worker_drain(struct worker *worker, uint64_t grace_ms, uint64_t idle_ms);	/* again: sooner */
-void	worker_is_empty(struct worker *worker);
+void		 worker_drain(struct worker *worker, uint64_t grace_ms, uint64_t idle_ms);	/* again: sooner */
+void		 worker_is_empty(struct worker *worker);
 
 /* pulse.c */
-void	pulse_start(struct worker *worker);
-void	pulse_configure(struct worker *worker);	/* as often as the site's watchdog wants */
-void	pulse_stop(struct worker *worker);
+void		 pulse_start(struct worker *worker);
+void		 pulse_configure(struct worker *worker);	/* as often as the site's watchdog wants */
+void		 pulse_stop(struct worker *worker);
 
 #endif

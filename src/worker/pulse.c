@@ -26,8 +26,8 @@ static void
 pulse_measure(struct worker *worker)
 {
 	struct pulse *pulse = &worker->pulse;
-	uint64_t      now_ms = clock_ms();
-	uint64_t      took_ms = now_ms - pulse->turn_start_ms;
+	uint64_t now_ms = clock_ms();
+	uint64_t took_ms = now_ms - pulse->turn_start_ms;
 
 	slot_set(&worker->slot->loop_busy, 0);
 	if (took_ms <= pulse->longest_ms)

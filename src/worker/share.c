@@ -12,8 +12,8 @@ static void
 share_look(struct worker *worker, uint64_t now_ms)
 {
 	const struct slots *slots = worker->birth->slots;
-	uint64_t	    numbers = slot_get(&slots->notice.workers) * 2;
-	struct share	    share = { .at_ms = now_ms };
+	uint64_t numbers = slot_get(&slots->notice.workers) * 2;
+	struct share share = { .at_ms = now_ms };
 
 	for (uint64_t i = 0; i < numbers && i < SLOTS_MAX; i++) {
 		const struct slot *slot = &slots->workers[i];

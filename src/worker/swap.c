@@ -18,15 +18,15 @@
 static struct site *
 site_from_conf(struct worker *worker, struct conf *conf, struct err *err)
 {
-	struct site_place    place = {
+	struct site_place place = {
 		   .loop = worker->loop,
 		   .world = worker->world,
 		   .slots = worker->birth->slots,
 		   .slot = worker->slot,
 	};
 	struct conf_problems problems;
-	struct text	     text = { 0 };
-	struct site	    *site;
+	struct text text = { 0 };
+	struct site *site;
 
 	conf_problems_init(&problems);
 	site = site_build(conf, &place, &problems);
@@ -43,7 +43,7 @@ struct site *
 site_from_bundle(struct worker *worker, int bundle_fd, struct err *err)
 {
 	struct bundle bundle;
-	struct conf  *conf;
+	struct conf *conf;
 
 	if (!bundle_map(bundle_fd, &bundle, err))
 		return NULL;
@@ -62,7 +62,7 @@ static uint64_t
 connections_possible(void)
 {
 	struct rlimit files;
-	uint64_t      kept = DESCRIPTORS_KEPT;
+	uint64_t kept = DESCRIPTORS_KEPT;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
 		return UINT64_MAX;
@@ -162,8 +162,8 @@ void
 worker_prepare(struct worker *worker, struct ipc_message *message)
 {
 	struct unpack unpack = unpack_begin(message->payload);
-	struct err    err = { "" };
-	int	      bundle_fd = ipc_take_fd(message, 0);
+	struct err err = { "" };
+	int bundle_fd = ipc_take_fd(message, 0);
 
 	worker_forget_next(worker);
 	worker->next_generation = unpack_number(&unpack);
@@ -184,7 +184,7 @@ void
 worker_commit(struct worker *worker, struct ipc_message *message)
 {
 	struct unpack unpack = unpack_begin(message->payload);
-	struct site  *site = worker->next;
+	struct site *site = worker->next;
 
 	if (site == NULL || unpack_number(&unpack) != worker->next_generation)
 		return;

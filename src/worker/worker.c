@@ -31,7 +31,7 @@ static void
 hear_drain(struct worker *worker, struct ipc_message *message)
 {
 	struct unpack unpack = unpack_begin(message->payload);
-	uint64_t      grace_ms = unpack_number(&unpack);
+	uint64_t grace_ms = unpack_number(&unpack);
 
 	worker_drain(worker, grace_ms, unpack_number(&unpack));
 }
@@ -47,8 +47,8 @@ static void
 channel_message(void *owner, struct ipc_message *message)
 {
 	static const struct {
-		enum ipc_type type;
-		void (*hear)(struct worker *worker, struct ipc_message *message);
+		enum ipc_type	type;
+		void		(*hear)(struct worker *worker, struct ipc_message *message);
 	} rows[] = {
 		{ IPC_LISTENERS, worker_add_listeners },
 		{ IPC_PREPARE, worker_prepare },
@@ -68,7 +68,7 @@ channel_message(void *owner, struct ipc_message *message)
 static void
 channel_closed(void *owner)
 {
-	struct worker		      *worker = owner;
+	struct worker *worker = owner;
 	const struct shutdown_options *shutdown = &site_options(worker->site)->shutdown;
 
 	log_say(MSG_PRIMARY_GONE);
@@ -153,8 +153,8 @@ static bool
 worker_start(struct worker *worker, struct err *err)
 {
 	const struct worker_birth *birth = worker->birth;
-	struct listener_ids	   ids = { .count = birth->listener_count };
-	struct site		  *site;
+	struct listener_ids ids = { .count = birth->listener_count };
+	struct site *site;
 
 	site = privileges_drop(birth->identity, err) ? site_from_bundle(worker, birth->bundle_fd, err) : NULL;
 	close(birth->bundle_fd);

@@ -26,15 +26,15 @@
 enum { CLIENTS_MAX = 20000, INPUT = 65536, EVENTS = 256 };
 
 static struct client {
-	int		 fd;
-	bool		 connecting;
-	bool		 in_body;
-	bool		 will_close;
-	bool		 served;	/* at least one answer came on this connection */
-	size_t		 head_len;
-	uint64_t	 left;
-	uint64_t	 deadline_ms;
-	char		 head[2048];
+	int		fd;
+	bool		connecting;
+	bool		in_body;
+	bool		will_close;
+	bool		served;	/* at least one answer came on this connection */
+	size_t		head_len;
+	uint64_t	left;
+	uint64_t	deadline_ms;
+	char		head[2048];
 } *clients;
 
 static int poll_fd;

@@ -10,9 +10,9 @@ static void
 check_question(struct span line)
 {
 	struct control_question question;
-	struct text		again = { 0 };
-	struct arena		arena;
-	struct err		err;
+	struct text again = { 0 };
+	struct arena arena;
+	struct err err;
 
 	arena_init(&arena, 1024);
 	if (control_question_parse(line, &arena, &question, &err)) {
@@ -28,8 +28,8 @@ static void
 check_answer(struct span bytes)
 {
 	struct control_answer answer;
-	struct text	      again = { 0 };
-	size_t		      used;
+	struct text again = { 0 };
+	size_t used;
 
 	if (control_answer_parse(bytes, &answer, &used) == CONTROL_PARSED) {
 		check(used <= bytes.len && answer.text.len <= used);

@@ -37,21 +37,21 @@ struct visit {
 	unsigned		 steps;
 	struct text		 body;
 	struct timer		 timer;
-	void			(*on_time)(struct visit *visit);
+	void			 (*on_time)(struct visit *visit);
 };
 
-static struct loop	*loop;
-static struct timer	 turn_end;
-static char		 much[MUCH];
-static int		 file = -1;
+static struct loop *loop;
+static struct timer turn_end;
+static char much[MUCH];
+static int file = -1;
 
-static struct slot	 slot;
-static struct visit	 visits[VISITS_MAX];
-static unsigned		 visit_count;
-static unsigned		 empty_said;
-static struct text	 heard;		/* what the client has read */
-static bool		 has_ended;	/* ... and there is no more */
-static int		 client;
+static struct slot slot;
+static struct visit visits[VISITS_MAX];
+static unsigned visit_count;
+static unsigned empty_said;
+static struct text heard;	/* what the client has read */
+static bool has_ended;		/* ... and there is no more */
+static int client;
 
 /* -- the handler --------------------------------------------------------------------------------------------------- */
 
@@ -283,8 +283,8 @@ serve(struct visit *visit)
 		visit_wait(visit, answer_late);
 		break;
 	case 'n':
-		break;		/* never */
-	case 'o':		/* begins the response, then reads */
+		break;	/* never */
+	case 'o':	/* begins the response, then reads */
 		start(visit, -1);
 		request_want_body(request, true);
 		break;
@@ -433,7 +433,7 @@ say(struct span bytes, unsigned flags)
 		ssize_t count = send(client, bytes.at, flags & FLAG_BYTES ? 1 : bytes.len, MSG_NOSIGNAL);
 
 		if (count < 0 && errno == EAGAIN) {
-			hear();		/* or both would wait for ever */
+			hear();	/* or both would wait for ever */
 			turn();
 			if (heard.len == 0 || visit_count > VISITS_MAX - 2)
 				return;

@@ -38,6 +38,6 @@ fuzz_release(struct span copy)
 	memory_free((void *)(uintptr_t)copy.at);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+int	LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 #endif

@@ -13,11 +13,11 @@
 static void
 check_strings(struct json_value value)
 {
-	struct json_walk  walk = json_walk(value);
+	struct json_walk walk = json_walk(value);
 	struct json_value inner;
-	struct text	  text = { 0 };
-	struct span	  key;
-	size_t		  count = 0;
+	struct text text = { 0 };
+	struct span key;
+	size_t count = 0;
 
 	json_string_add(value, &text);
 	check(text.len <= value.raw.len);
@@ -33,10 +33,10 @@ static void
 check_json(struct span line)
 {
 	struct json_value record;
-	struct text	  text = { 0 };
+	struct text text = { 0 };
 
 	record_to_json(line, "worker 1", MOMENT_MS, &text);
-	if (!span_starts_with(line, SPAN_OF("{\"level\":\""))) { /* ours are taken as they are */
+	if (!span_starts_with(line, SPAN_OF("{\"level\":\""))) {	/* ours are taken as they are */
 		check(json_parse(text_span(&text), &record) && record.kind == JSON_OBJECT);
 		check_strings(record);
 	}
@@ -73,9 +73,9 @@ on_line(void *owner, struct span line)
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	struct span  given = span_make((const char *)bytes, size);
+	struct span given = span_make((const char *)bytes, size);
 	struct lines lines;
-	size_t	     whole = 0, cut = 0;
+	size_t whole = 0, cut = 0;
 
 	lines_init(&lines, on_line, &whole);
 	lines_add(&lines, given);

@@ -28,7 +28,7 @@ holds(const struct text *text, const char *part)
 static void
 try_pack(const struct conf *conf)
 {
-	struct text  once = { 0 }, again = { 0 };
+	struct text once = { 0 }, again = { 0 };
 	struct conf *unpacked;
 
 	conf_pack(conf, &once);
@@ -46,9 +46,9 @@ static bool
 try_read(struct conf *conf, struct conf_problems *problems)
 {
 	struct option_reader reader;
-	struct root	     root = { 0 };
-	struct arena	     arena;
-	bool		     is_good;
+	struct root root = { 0 };
+	struct arena arena;
+	bool is_good;
 
 	arena_init(&arena, 4096);
 	option_reader_init(&reader, conf, &arena, problems);
@@ -62,9 +62,9 @@ try_read(struct conf *conf, struct conf_problems *problems)
 static void
 try_print(const struct conf *conf)
 {
-	struct text	     to = { 0 };
+	struct text to = { 0 };
 	struct conf_problems problems;
-	struct conf	    *again;
+	struct conf *again;
 
 	option_print(&root_group, conf_root(conf), 0, &to);
 	conf_problems_init(&problems);
@@ -80,10 +80,10 @@ try_print(const struct conf *conf)
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
-	struct span	     input = span_make((const char *)bytes, count);
-	struct text	     lines = { 0 };
+	struct span input = span_make((const char *)bytes, count);
+	struct text lines = { 0 };
 	struct conf_problems problems;
-	struct conf	    *conf;
+	struct conf *conf;
 
 	conf_free(conf_unpack(input, NULL));
 	conf_problems_init(&problems);

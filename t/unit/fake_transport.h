@@ -19,17 +19,17 @@
 #include <unistd.h>
 
 struct fake_exchange {
-	struct request	 request;	/* first: the transport finds us by it */
-	struct arena	 arena;
-	struct client	 client;
-	struct address	 peer;
-	struct text	 content;	/* all that was sent after the head */
-	unsigned	 starts;
-	unsigned	 finishes;
-	unsigned	 aborts;
-	unsigned	 files;		/* calls of send_file */
-	bool		 wants_body;
-	bool		 is_slow;	/* write and send_file say false: the test calls fake_drain() */
+	struct request	request;	/* first: the transport finds us by it */
+	struct arena	arena;
+	struct client	client;
+	struct address	peer;
+	struct text	content;	/* all that was sent after the head */
+	unsigned	starts;
+	unsigned	finishes;
+	unsigned	aborts;
+	unsigned	files;		/* calls of send_file */
+	bool		wants_body;
+	bool		is_slow;	/* write and send_file say false: the test calls fake_drain() */
 };
 
 static inline struct fake_exchange *
@@ -72,7 +72,7 @@ static inline bool
 fake_send_file(struct request *request, int fd, uint64_t offset, uint64_t length)
 {
 	struct fake_exchange *fake = fake_of(request);
-	char		     *to = text_reserve(&fake->content, length + 1);
+	char *to = text_reserve(&fake->content, length + 1);
 
 	fake->files++;
 	assert_int_equal(pread(fd, to, length, (off_t)offset), (ssize_t)length);
@@ -132,8 +132,8 @@ static inline struct request *
 fake_begin(struct fake_exchange *fake, const char *method, const char *target)
 {
 	struct request *request = &fake->request;
-	struct span	whole = span_text(target);
-	size_t		mark = span_find(whole, '?');
+	struct span whole = span_text(target);
+	size_t mark = span_find(whole, '?');
 
 	memset(fake, 0, sizeof(*fake));
 	arena_init(&fake->arena, 4096);

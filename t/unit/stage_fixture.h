@@ -16,7 +16,7 @@ struct stage_fixture {
 	struct conf_problems	 problems;
 	struct option_reader	 reader;
 	struct stage_builder	 builder;
-	struct text		 text;		/* the problems as `reeve check` prints them */
+	struct text		 text;	/* the problems as `reeve check` prints them */
 };
 
 static inline void
@@ -49,8 +49,8 @@ fixture_build(struct stage_fixture *fixture, const char *yaml, const char *key, 
     option_parse *build)
 {
 	const struct conf_node *node = NULL;
-	void		       *record;
-	bool			is_fine;
+	void *record;
+	bool is_fine;
 
 	conf_free(fixture->conf);
 	fixture->conf = conf_load_bytes("t.yaml", span_text(yaml ? yaml : "x: y\n"), &fixture->problems);

@@ -17,14 +17,14 @@ static void
 test_pieces_are_aligned_and_apart(void **state)
 {
 	struct arena arena;
-	char	    *pieces[200];
+	char *pieces[200];
 
 	arena_init(&arena, 256);
 	for (size_t i = 0; i < 200; i++) {
 		pieces[i] = arena_alloc(&arena, i);
 		assert_true(is_aligned(pieces[i]));
 		memset(pieces[i], (int)i, i);
-		arena_copy(&arena, SPAN_OF("odd")); /* the next must be aligned all the same */
+		arena_copy(&arena, SPAN_OF("odd"));	/* the next must be aligned all the same */
 	}
 	for (size_t i = 0; i < 200; i++) {
 		for (size_t j = 0; j < i; j++)
@@ -37,7 +37,7 @@ static void
 test_copies_are_packed(void **state)
 {
 	struct arena arena;
-	struct span  a, b;
+	struct span a, b;
 
 	arena_init(&arena, 256);
 	a = arena_copy(&arena, SPAN_OF("abc"));
@@ -52,7 +52,7 @@ test_copies_are_packed(void **state)
 static void
 test_zalloc_zeroes_what_was_used_before(void **state)
 {
-	struct arena   arena;
+	struct arena arena;
 	unsigned char *bytes;
 
 	arena_init(&arena, 256);
@@ -68,7 +68,7 @@ static void
 test_reset_keeps_the_first_block(void **state)
 {
 	struct arena arena;
-	char	    *first;
+	char *first;
 
 	arena_init(&arena, 256);
 	first = arena_alloc(&arena, 16);
@@ -101,7 +101,7 @@ static void
 test_big_piece_leaves_the_open_block_open(void **state)
 {
 	struct arena arena;
-	char	    *before, *big, *after;
+	char *before, *big, *after;
 
 	arena_init(&arena, 1024);
 	before = arena_alloc(&arena, 16);
@@ -130,8 +130,8 @@ static void
 test_texts(void **state)
 {
 	struct arena *arena = arena_create(64);
-	char	      long_text[301];
-	struct span   joined;
+	char long_text[301];
+	struct span joined;
 
 	memset(long_text, 'y', 300);
 	long_text[300] = '\0';
@@ -156,7 +156,7 @@ test_fini_twice(void **state)
 	(void)arena_alloc(&arena, 10);
 	arena_fini(&arena);
 	arena_fini(&arena);
-	memset(arena_alloc(&arena, 10), 'x', 10); /* and it can be used again */
+	memset(arena_alloc(&arena, 10), 'x', 10);	/* and it can be used again */
 	arena_fini(&arena);
 }
 

@@ -24,7 +24,7 @@ test_dates(void **state)
 	assert_date(UINT64_C(951827696007), "2000-02-29T12:34:56.007Z");
 	assert_date(UINT64_C(1795190041123), "2026-11-20T15:54:01.123Z");
 	assert_date(UINT64_C(946684799999), "1999-12-31T23:59:59.999Z");
-	assert_date(UINT64_C(4107542399000), "2100-02-28T23:59:59.000Z"); /* 2100 has no leap day */
+	assert_date(UINT64_C(4107542399000), "2100-02-28T23:59:59.000Z");	/* 2100 has no leap day */
 	assert_date(UINT64_C(4107542400000), "2100-03-01T00:00:00.000Z");
 	assert_date(UINT64_MAX, "9999-12-31T23:59:59.999Z");
 }
@@ -34,9 +34,9 @@ static void
 test_dates_as_libc_has_them(void **state)
 {
 	for (time_t day = 0; day < 150 * 366; day++) {
-		time_t	  seconds = day * 86400 + 45296;
+		time_t seconds = day * 86400 + 45296;
 		struct tm parts;
-		char	  expected[64];
+		char expected[64];
 
 		gmtime_r(&seconds, &parts);
 		strftime(expected, sizeof(expected), "%Y-%m-%dT%H:%M:%S.000Z", &parts);
@@ -48,7 +48,7 @@ static void
 test_clocks_run(void **state)
 {
 	struct timespec pause = { .tv_nsec = 3000000 };
-	uint64_t	before_ms = clock_ms(), before_ns = clock_ns();
+	uint64_t before_ms = clock_ms(), before_ns = clock_ns();
 
 	nanosleep(&pause, NULL);
 	assert_true(clock_ns() - before_ns >= 3000000);

@@ -42,7 +42,7 @@ static void
 test_too_long_is_cut(void **state)
 {
 	struct err err;
-	char	   text[3000];
+	char text[3000];
 
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';

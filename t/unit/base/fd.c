@@ -19,8 +19,8 @@ static const char *
 path_of(const char *name)
 {
 	static char paths[4][256];
-	static int  next;
-	char	   *path = paths[next++ % 4];
+	static int next;
+	char *path = paths[next++ % 4];
 
 	snprintf(path, sizeof(paths[0]), "%s/%s", directory, name);
 	return path;
@@ -46,7 +46,7 @@ static void
 assert_content(const char *path, const char *expected)
 {
 	struct text text = { 0 };
-	struct err  err;
+	struct err err;
 
 	assert_true(file_read(path, 100000, &text, &err));
 	assert_string_equal(text.bytes, expected);
@@ -56,8 +56,8 @@ assert_content(const char *path, const char *expected)
 static void
 test_close(void **state)
 {
-	int    fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	int    copy = fd;
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int copy = fd;
 	size_t count = fd_count();
 
 	fd_close(&fd);
@@ -90,9 +90,9 @@ static void
 test_write_all(void **state)
 {
 	static char bytes[300000], got[300000];
-	size_t	    len = 0;
-	int	    pipe_ends[2];
-	pid_t	    child;
+	size_t len = 0;
+	int pipe_ends[2];
+	pid_t child;
 
 	memset(bytes, 'x', sizeof(bytes));
 	bytes[sizeof(bytes) - 1] = 'y';
@@ -119,8 +119,8 @@ test_write_and_read_a_file(void **state)
 {
 	const char *path = path_of("file");
 	struct stat status;
-	struct err  err;
-	size_t	    count = fd_count();
+	struct err err;
+	size_t count = fd_count();
 
 	assert_true(file_write(path, SPAN_OF("one"), 0640, &err));
 	assert_int_equal(stat(path, &status), 0);
@@ -135,13 +135,13 @@ static void
 test_write_fails_without_traces(void **state)
 {
 	struct err err;
-	size_t	   count = fd_count();
+	size_t count = fd_count();
 
 	assert_false(file_write(path_of("missing/file"), SPAN_OF("x"), 0600, &err));
 	assert_non_null(strstr(err.text, "missing/file"));
 	assert_non_null(strstr(err.text, "No such file or directory"));
 	assert_int_equal(mkdir(path_of("taken"), 0700), 0);
-	assert_false(file_write(path_of("taken"), SPAN_OF("x"), 0600, &err)); /* rename over a directory */
+	assert_false(file_write(path_of("taken"), SPAN_OF("x"), 0600, &err));	/* rename over a directory */
 	assert_int_equal(rmdir(path_of("taken")), 0);
 	assert_int_equal(fd_count(), count);
 }
@@ -150,7 +150,7 @@ static void
 test_read_adds_and_is_bounded(void **state)
 {
 	struct text text = { 0 };
-	struct err  err;
+	struct err err;
 	const char *path = path_of("bounded");
 
 	assert_true(file_write(path, SPAN_OF("12345"), 0600, &err));
@@ -167,7 +167,7 @@ static void
 test_read_of_proc(void **state)
 {
 	struct text text = { 0 };
-	struct err  err;
+	struct err err;
 
 	assert_true(file_read("/proc/self/status", 100000, &text, &err));
 	assert_true(span_starts_with(text_span(&text), SPAN_OF("Name:")));
@@ -178,11 +178,11 @@ static void
 test_read_refuses_what_is_no_file(void **state)
 {
 	struct text text = { 0 };
-	struct err  err;
-	size_t	    count = fd_count();
+	struct err err;
+	size_t count = fd_count();
 
 	assert_int_equal(mkfifo(path_of("fifo"), 0600), 0);
-	assert_false(file_read(path_of("fifo"), 100, &text, &err)); /* and does not hang */
+	assert_false(file_read(path_of("fifo"), 100, &text, &err));	/* and does not hang */
 	assert_non_null(strstr(err.text, "not a regular file"));
 	assert_false(file_read(directory, 100, &text, &err));
 	assert_non_null(strstr(err.text, "is a directory"));
@@ -196,7 +196,7 @@ static void
 test_directories(void **state)
 {
 	struct stat status;
-	struct err  err;
+	struct err err;
 
 	assert_true(directory_make(path_of("a/b//c/"), 0750, &err));
 	assert_int_equal(stat(path_of("a/b/c"), &status), 0);

@@ -32,7 +32,7 @@ test_seed_length_and_bytes_count(void **state)
 static void
 test_alignment_does_not_matter(void **state)
 {
-	char	 room[32];
+	char room[32];
 	uint64_t expected = hash_span(5, SPAN_OF("0123456789abcdef"));
 
 	for (size_t offset = 0; offset < 8; offset++) {
@@ -54,7 +54,7 @@ static void
 test_random_bytes(void **state)
 {
 	unsigned char a[1000] = { 0 }, b[1000] = { 0 };
-	int	      zeroes = 0;
+	int zeroes = 0;
 
 	random_bytes(a, sizeof(a));
 	random_bytes(b, sizeof(b));
@@ -86,7 +86,7 @@ test_below_is_even(void **state)
 static void
 test_child_does_not_repeat_its_parent(void **state)
 {
-	int	 pipe_ends[2];
+	int pipe_ends[2];
 	uint64_t mine, of_child = 0;
 
 	(void)random_number();

@@ -18,8 +18,8 @@ static void
 test_good(void **state)
 {
 	static const struct {
-		const char    *text;
-		enum json_kind kind;
+		const char	*text;
+		enum json_kind	 kind;
 	} rows[] = {
 		{ "null", JSON_NULL },
 		{ "true", JSON_BOOL },
@@ -99,9 +99,9 @@ static void
 test_walk(void **state)
 {
 	struct json_value whole, value;
-	struct json_walk  walk;
-	struct span	  key;
-	uint64_t	  number;
+	struct json_walk walk;
+	struct span key;
+	uint64_t number;
 
 	assert_true(json_parse(SPAN_OF("{\"a\":1, \"b\" : [10,20 ,30], \"c\":{}, \"d\":[ ]}"), &whole));
 	assert_int_equal(json_count(whole), 4);
@@ -128,7 +128,7 @@ static void
 test_values(void **state)
 {
 	struct json_value value;
-	uint64_t	  number;
+	uint64_t number;
 
 	assert_true(json_parse(SPAN_OF("18446744073709551615"), &value) && json_number(value, &number));
 	assert_true(number == UINT64_MAX);
@@ -145,8 +145,8 @@ static void
 test_strings(void **state)
 {
 	static const struct {
-		const char *json;
-		const char *text;
+		const char	*json;
+		const char	*text;
 	} rows[] = {
 		{ "\"\"", "" },
 		{ "\"plain\"", "plain" },
@@ -160,7 +160,7 @@ test_strings(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct text	  text = { 0 };
+		struct text text = { 0 };
 		struct json_value value;
 
 		text_add_text(&text, "");
@@ -175,9 +175,9 @@ test_strings(void **state)
 static void
 test_round_trip(void **state)
 {
-	struct text	  json = { 0 }, back = { 0 };
+	struct text json = { 0 }, back = { 0 };
 	struct json_value whole, value;
-	char		  bytes[128];
+	char bytes[128];
 
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (char)i;

@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 struct thing {
-	int		 number;
-	struct list_node node;
+	int			number;
+	struct list_node	node;
 };
 
 static int
@@ -22,7 +22,7 @@ static void
 test_order(void **state)
 {
 	struct list_node list;
-	struct thing	 a = { .number = 1 }, b = { .number = 2 }, c = { .number = 3 };
+	struct thing a = { .number = 1 }, b = { .number = 2 }, c = { .number = 3 };
 
 	list_init(&list);
 	assert_true(list_is_empty(&list));
@@ -41,7 +41,7 @@ static void
 test_remove_is_safe_twice_and_on_zero(void **state)
 {
 	struct list_node list;
-	struct thing	 a = { 0 }, b = { 0 };
+	struct thing a = { 0 }, b = { 0 };
 
 	list_init(&list);
 	list_remove(&a.node);
@@ -56,7 +56,7 @@ test_remove_is_safe_twice_and_on_zero(void **state)
 	assert_ptr_equal(list_last(&list), &b.node);
 	list_remove(&b.node);
 	assert_true(list_is_empty(&list));
-	list_add_first(&list, &a.node); /* a removed node may stand in a list again */
+	list_add_first(&list, &a.node);	/* a removed node may stand in a list again */
 	assert_ptr_equal(list_last(&list), &a.node);
 }
 

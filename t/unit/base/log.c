@@ -12,9 +12,9 @@
 #include <cmocka.h>
 
 /* The sink: lines one after another. */
-static struct text   lines;
+static struct text lines;
 static enum log_level last_level;
-static int	     sink_calls;
+static int sink_calls;
 
 static void
 keep_line(void *owner, enum log_level level, struct span line)
@@ -80,7 +80,7 @@ static void
 test_open_record(void **state)
 {
 	struct text text = { 0 };
-	char	    expected[128];
+	char expected[128];
 
 	log_open_record(&text, LOG_WARN, UINT64_C(1795190041123), SPAN_OF("a \"quote\""));
 	snprintf(expected, sizeof(expected),
@@ -189,7 +189,7 @@ test_long_line(void **state)
 static void
 test_child_says_its_own_pid(void **state)
 {
-	int   status;
+	int status;
 	pid_t child;
 
 	log_say(MSG_STARTED);
@@ -209,9 +209,9 @@ test_child_says_its_own_pid(void **state)
 static void
 test_without_a_sink_lines_go_to_stderr(void **state)
 {
-	char	line[512] = "";
-	int	pipe_ends[2];
-	int	saved = dup(STDERR_FILENO);
+	char line[512] = "";
+	int pipe_ends[2];
+	int saved = dup(STDERR_FILENO);
 	ssize_t count;
 
 	assert_int_equal(pipe(pipe_ends), 0);

@@ -57,7 +57,7 @@ static void
 starve(int stderr_to)
 {
 	const struct rlimit no_core = { 0, 0 };
-	volatile size_t	    too_much = SIZE_MAX / 4;
+	volatile size_t too_much = SIZE_MAX / 4;
 
 	setrlimit(RLIMIT_CORE, &no_core);
 	signal(SIGABRT, SIG_DFL);
@@ -69,11 +69,11 @@ starve(int stderr_to)
 static void
 test_failure_says_so_and_aborts(void **state)
 {
-	char	said[16384] = "";
-	size_t	len = 0;
-	int	pipe_ends[2];
-	int	status;
-	pid_t	child;
+	char said[16384] = "";
+	size_t len = 0;
+	int pipe_ends[2];
+	int status;
+	pid_t child;
 	ssize_t count;
 
 	assert_int_equal(pipe(pipe_ends), 0);

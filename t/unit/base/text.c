@@ -36,7 +36,7 @@ static void
 test_reserve(void **state)
 {
 	struct text text = { 0 };
-	char	   *to = text_reserve(&text, 1000);
+	char *to = text_reserve(&text, 1000);
 
 	memset(to, 'x', 1000);
 	text.len += 1000;
@@ -76,8 +76,8 @@ test_format(void **state)
 }
 
 struct string_row {
-	struct span from;
-	const char *json;
+	struct span	 from;
+	const char	*json;
 };
 
 static void
@@ -145,7 +145,7 @@ test_json_no_byte_breaks_out(void **state)
 {
 	for (int a = 0; a < 256; a++) {
 		for (int b = 0; b < 256; b++) {
-			const char  bytes[2] = { (char)a, (char)b };
+			const char bytes[2] = { (char)a, (char)b };
 			struct text text = { 0 };
 
 			text_json_string(&text, span_make(bytes, 2));

@@ -10,15 +10,15 @@
 
 #include <cmocka.h>
 
-static int     count;
-static char  **arguments;
-static size_t  room; /* bytes of arguments and environment at the start */
+static int count;
+static char **arguments;
+static size_t room;	/* bytes of arguments and environment at the start */
 
 static void
 assert_title(const char *expected)
 {
-	char   shown[4096] = "";
-	FILE  *file = fopen("/proc/self/cmdline", "r");
+	char shown[4096] = "";
+	FILE *file = fopen("/proc/self/cmdline", "r");
 	size_t len = fread(shown, 1, sizeof(shown) - 1, file);
 
 	fclose(file);
@@ -42,7 +42,7 @@ test_title(void **state)
 	assert_null(arguments[count]);
 	assert_string_equal(getenv("REEVE_TITLE_TEST"), home);
 	assert_int_equal(setenv("REEVE_TITLE_OTHER", "added", 1), 0);
-	title_init(count, arguments); /* a second time does nothing */
+	title_init(count, arguments);	/* a second time does nothing */
 	memset(long_title, 'x', sizeof(long_title) - 1);
 	long_title[sizeof(long_title) - 1] = '\0';
 	title_set("%s", long_title);

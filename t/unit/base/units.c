@@ -13,8 +13,8 @@ typedef void format_fn(struct text *to, uint64_t number);
 typedef bool parse_fn(struct span from, uint64_t *number_out);
 
 struct row {
-	const char *text;
-	uint64_t    number;
+	const char	*text;
+	uint64_t	 number;
 };
 
 static void

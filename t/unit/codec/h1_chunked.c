@@ -13,7 +13,7 @@ struct decoded {
 	struct fields		trailers;
 	struct h1_chunked	chunked;
 	struct text		body;
-	enum h1_chunked_result	result;		/* of the last read */
+	enum h1_chunked_result	result;	/* of the last read */
 	size_t			used;
 };
 
@@ -171,9 +171,9 @@ static void
 test_taken(void **state)
 {
 	static const struct {
-		struct span	bytes;
-		const char     *body;
-		size_t		left;	/* bytes that belong to the next message */
+		struct span	 bytes;
+		const char	*body;
+		size_t		 left;	/* bytes that belong to the next message */
 	} rows[] = {
 		{ SPAN("0\r\n\r\n"), "", 0 },
 		{ SPAN("000\r\n\r\n"), "", 0 },
@@ -382,8 +382,8 @@ static void
 test_head_write(void **state)
 {
 	static const struct {
-		uint64_t	size;
-		const char     *head;
+		uint64_t	 size;
+		const char	*head;
 	} rows[] = {
 		{ 0, "0\r\n" }, { 1, "1\r\n" }, { 15, "f\r\n" }, { 16, "10\r\n" }, { 8000, "1f40\r\n" },
 		{ UINT64_MAX, "ffffffffffffffff\r\n" }, { UINT64_C(1) << 60, "1000000000000000\r\n" },

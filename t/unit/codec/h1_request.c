@@ -17,13 +17,13 @@
 static const struct h1_limits generous = { 32768, 128, 8192 };
 
 struct parsed {
-	struct arena		arena;
-	struct field		room[8];
-	struct fields		fields;
-	struct h1_request_head	head;
-	size_t			used;
-	enum h1_result		result;
-	char		       *bytes;	/* a copy without a byte to spare: a sanitizer sees any read past it */
+	struct arena		 arena;
+	struct field		 room[8];
+	struct fields		 fields;
+	struct h1_request_head	 head;
+	size_t			 used;
+	enum h1_result		 result;
+	char			*bytes;	/* a copy without a byte to spare: a sanitizer sees any read past it */
 };
 
 static void
@@ -67,7 +67,7 @@ check_prefixes(struct span bytes, const struct parsed *whole, const struct h1_li
 
 struct row {
 	struct span	bytes;
-	unsigned	status;		/* 0: taken */
+	unsigned	status;	/* 0: taken */
 };
 
 #define ROW(status, bytes) { SPAN(bytes), status }
@@ -448,8 +448,8 @@ static void
 test_target_and_authority(void **state)
 {
 	static const struct {
-		struct span	bytes;
-		const char     *path, *query, *authority, *host;
+		struct span	 bytes;
+		const char	*path, *query, *authority, *host;
 	} rows[] = {
 		{ SPAN("GET /a?b=c HTTP/1.1\r\nHost: x:81\r\n" END), "/a", "b=c", "x:81", "x" },
 		{ SPAN("GET /a HTTP/1.1\r\nHost: [::1]:81\r\n" END), "/a", NULL, "[::1]:81", "[::1]" },

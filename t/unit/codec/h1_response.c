@@ -16,12 +16,12 @@
 static const struct h1_limits generous = { 32768, 128, 0 };
 
 struct parsed {
-	struct field		room[8];
-	struct fields		fields;
-	struct h1_response_head	head;
-	size_t			used;
-	enum h1_result		result;
-	char		       *bytes;	/* without a byte to spare */
+	struct field		 room[8];
+	struct fields		 fields;
+	struct h1_response_head	 head;
+	size_t			 used;
+	enum h1_result		 result;
+	char			*bytes;	/* without a byte to spare */
 };
 
 static void
@@ -198,9 +198,9 @@ static void
 test_status_lines(void **state)
 {
 	static const struct {
-		struct span	bytes;
-		unsigned	status, minor;
-		const char     *reason;
+		struct span	 bytes;
+		unsigned	 status, minor;
+		const char	*reason;
 	} rows[] = {
 		{ SPAN("HTTP/1.1 200 OK\r\n\r\n"), 200, 1, "OK" },
 		{ SPAN("HTTP/1.0 404 Not Found\r\n\r\n"), 404, 0, "Not Found" },

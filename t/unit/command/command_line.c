@@ -17,15 +17,15 @@ static const struct command_option options[] = {
 };
 
 static struct command_line line;
-static struct err	   err;
+static struct err err;
 
 /* Arguments up to a NULL. */
 static bool
 parse(const char *first, ...)
 {
 	static char *argv[200];
-	int	     argc = 0;
-	va_list	     list;
+	int argc = 0;
+	va_list list;
 
 	va_start(list, first);
 	for (const char *each = first; each; each = va_arg(list, const char *))
@@ -113,7 +113,7 @@ static void
 test_bounds(void **state)
 {
 	char *many[COMMAND_VALUES_MAX + 1], *words[COMMAND_WORDS_MAX + 1];
-	char  header[] = "-Hx", word[] = "x";
+	char header[] = "-Hx", word[] = "x";
 
 	for (size_t i = 0; i < COMMAND_VALUES_MAX + 1; i++)
 		many[i] = header;

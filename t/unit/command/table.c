@@ -12,7 +12,7 @@ static void
 assert_table(const char *const *cells, size_t count, const char *expected)
 {
 	struct table table;
-	struct text  text = { 0 };
+	struct text text = { 0 };
 
 	table_init(&table, columns, 3);
 	for (size_t i = 0; i < count; i++)

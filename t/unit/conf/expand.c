@@ -157,7 +157,7 @@ test_defaults_go_only_so_deep(void **state)
 static void
 test_files(void **state)
 {
-	struct fixture	       *fixture = fixture_of(state);
+	struct fixture *fixture = fixture_of(state);
 	const struct conf_node *root;
 
 	put_file("secrets/one", "hunter2\n");
@@ -176,7 +176,7 @@ static void
 test_bad_files(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	char	       *large = memory_zalloc((1 << 20) + 1);
+	char *large = memory_zalloc((1 << 20) + 1);
 
 	put_bytes("nul", SPAN_OF("a\0b"));
 	put_bytes("large", span_make(large, (1 << 20) + 1));
@@ -195,8 +195,8 @@ static void
 test_growth_is_bounded(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	char	       *large = memory_alloc(1 << 20);
-	struct text	yaml = { 0 };
+	char *large = memory_alloc(1 << 20);
+	struct text yaml = { 0 };
 
 	memset(large, 'x', 1 << 20);
 	put_bytes("large", span_make(large, 1 << 20));

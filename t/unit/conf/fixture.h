@@ -75,7 +75,7 @@ __attribute__((unused)) static void
 put_bytes(const char *path, struct span bytes)
 {
 	struct text directory = { 0 };
-	struct err  err;
+	struct err err;
 
 	text_add(&directory, span_first(span_text(path), span_find_last(span_text(path), '/')));
 	if (directory.len < strlen(path))
@@ -147,7 +147,7 @@ at(const struct conf_node *node, const char *path)
 
 	while (node && span_cut(&rest, '/', &key)) {
 		const struct conf_node *child = node->first;
-		uint64_t		index;
+		uint64_t index;
 
 		if (node->kind == CONF_LIST && span_to_number(key, 1000, &index)) {
 			while (child && index-- > 0)

@@ -10,7 +10,7 @@ static bool
 read_root(struct fixture *fixture, struct root *root)
 {
 	struct option_reader reader;
-	bool		     is_good;
+	bool is_good;
 
 	*root = (struct root){ 0 };
 	option_reader_init(&reader, fixture->conf, &fixture->arena, &fixture->problems);
@@ -44,7 +44,7 @@ assert_bad(struct fixture *fixture, const char *yaml, const char *lines)
 static void
 test_defaults(void **state)
 {
-	struct root	       root = read_good(fixture_of(state), "upstreams: {api: {servers: a}}");
+	struct root root = read_good(fixture_of(state), "upstreams: {api: {servers: a}}");
 	const struct upstream *api = root.upstreams.items;
 
 	assert_int_equal(root.upstreams.count, 1);
@@ -73,7 +73,7 @@ test_given(void **state)
 	    "    servers: {url: c}\n"
 	    "    timeouts:\n");
 	const struct upstream *upstreams = root.upstreams.items;
-	const struct server   *servers = upstreams[0].servers.items;
+	const struct server *servers = upstreams[0].servers.items;
 
 	assert_int_equal(root.upstreams.count, 2);
 	assert_int_equal(upstreams[0].servers.count, 2);
@@ -174,7 +174,7 @@ test_aliases_tell_once(void **state)
 static void
 test_warnings(void **state)
 {
-	struct fixture	    *fixture = fixture_of(state);
+	struct fixture *fixture = fixture_of(state);
 	struct option_reader reader;
 
 	load_text(fixture, "a: 1\n");
@@ -198,9 +198,9 @@ test_warnings(void **state)
 static void
 test_long_paths(void **state)
 {
-	struct fixture	    *fixture = fixture_of(state);
+	struct fixture *fixture = fixture_of(state);
 	struct option_reader reader;
-	char		     key[1024];
+	char key[1024];
 
 	memset(key, 'k', sizeof(key) - 1);
 	key[sizeof(key) - 1] = '\0';
@@ -219,9 +219,9 @@ static void
 assert_aborts(const struct option *rows, const char *yaml, const char *sentence)
 {
 	const struct option_group group = { .name = "g", .rows = rows, .size = sizeof(uint64_t) };
-	char			  said[256] = { 0 };
-	int			  ends[2], status;
-	pid_t			  child;
+	char said[256] = { 0 };
+	int ends[2], status;
+	pid_t child;
 
 	assert_int_equal(pipe(ends), 0);
 	fflush(NULL);
@@ -229,8 +229,8 @@ assert_aborts(const struct option *rows, const char *yaml, const char *sentence)
 	if (child == 0) {
 		struct conf_problems problems;
 		struct option_reader reader;
-		struct arena	     arena;
-		uint64_t	     field = 0;
+		struct arena arena;
+		uint64_t field = 0;
 
 		signal(SIGABRT, SIG_DFL);
 		dup2(ends[1], STDERR_FILENO);
@@ -266,9 +266,9 @@ test_our_own_mistakes(void **state)
 static void
 test_broken_maps(void **state)
 {
-	struct fixture	    *fixture = fixture_of(state);
+	struct fixture *fixture = fixture_of(state);
 	struct option_reader reader;
-	struct upstream	     upstream = { 0 };
+	struct upstream upstream = { 0 };
 
 	load_text(fixture, "a: !odd {}\nb: \n");
 	assert_told(fixture, "reeve.yaml:1:4: a: the tag !odd is not supported here\n");
@@ -281,9 +281,9 @@ test_broken_maps(void **state)
 static void
 test_default_only(void **state)
 {
-	struct fixture	    *fixture = fixture_of(state);
+	struct fixture *fixture = fixture_of(state);
 	struct option_reader reader;
-	struct upstream	     upstream = { 0 };
+	struct upstream upstream = { 0 };
 
 	load_text(fixture, "");
 	option_reader_init(&reader, fixture->conf, &fixture->arena, &fixture->problems);
@@ -297,7 +297,7 @@ static void
 test_outlives_the_conf(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	struct root	root = read_good(fixture, "upstreams: {api: {servers: abc}}\nheaders: {n: v}\n");
+	struct root root = read_good(fixture, "upstreams: {api: {servers: abc}}\nheaders: {n: v}\n");
 
 	conf_free(fixture->conf);
 	fixture->conf = NULL;

@@ -58,7 +58,7 @@ test_man(void **state)
 		     OPTION_END
 	};
 	static const struct option_group group = { .name = "x", .rows = rows };
-	struct text			 to = { 0 };
+	struct text to = { 0 };
 
 	option_document_man(&group, "log.", &to);
 	assert_string_equal(to.bytes,

@@ -6,8 +6,8 @@
 static struct text
 printed(struct fixture *fixture)
 {
-	struct text	     to = { 0 };
-	struct root	     root = { 0 };
+	struct text to = { 0 };
+	struct root root = { 0 };
 	struct option_reader reader;
 
 	option_reader_init(&reader, fixture->conf, &fixture->arena, &fixture->problems);
@@ -113,7 +113,7 @@ struct holder {
 static void
 test_nothing_to_show(void **state)
 {
-	static const struct option	 quiet_rows[] = { OPTION_TEXT(struct quiet, note), OPTION_END };
+	static const struct option quiet_rows[] = { OPTION_TEXT(struct quiet, note), OPTION_END };
 	static const struct option_group quiet = { .name = "q", .rows = quiet_rows, .size = sizeof(struct quiet) };
 	static const struct option	 rows[] = {
 		      OPTION_GROUP(struct holder, quiet, .group = &quiet),
@@ -122,8 +122,8 @@ test_nothing_to_show(void **state)
 		      OPTION_END
 	};
 	static const struct option_group group = { .name = "h", .rows = rows, .size = sizeof(struct holder) };
-	struct fixture			*fixture = fixture_of(state);
-	struct text			 to = { 0 };
+	struct fixture *fixture = fixture_of(state);
+	struct text to = { 0 };
 
 	text_add_text(&to, "");
 	load_text(fixture, "");
@@ -161,7 +161,7 @@ static void
 test_paths_are_absolute(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	char		expected[256];
+	char expected[256];
 
 	snprintf(expected, sizeof(expected), "greeting: x\nstate_dir: %s/state\n", fixture->directory);
 	assert_prints(fixture, "state_dir: ./state\ngreeting: x\n", expected);
@@ -184,10 +184,10 @@ test_texts_come_back(void **state)
 	struct fixture *fixture = fixture_of(state);
 
 	for (size_t i = 0; i < COUNT(texts); i++) {
-		struct conf_node  node = { .kind = CONF_SCALAR, .quoted = true, .text = texts[i],
+		struct conf_node node = { .kind = CONF_SCALAR, .quoted = true, .text = texts[i],
 		    .key = SPAN("greeting") };
-		struct conf_node  root = { .kind = CONF_MAP, .first = &node, .count = 1 };
-		struct text	  to = { 0 };
+		struct conf_node root = { .kind = CONF_MAP, .first = &node, .count = 1 };
+		struct text to = { 0 };
 
 		option_print(&root_group, &root, 0, &to);
 		assert_non_null(load_bytes(fixture, text_span(&to)));
@@ -206,9 +206,9 @@ test_texts_come_back(void **state)
 static void
 test_keys_come_back(void **state)
 {
-	struct fixture	       *fixture = fixture_of(state);
+	struct fixture *fixture = fixture_of(state);
 	const struct conf_node *headers;
-	struct text		to;
+	struct text to;
 
 	load_text(fixture, "headers: {'a: b': 1, '<<': 2, '${X}': 3, '~': 4, 'null': 5, 'x y': 6, \"\\n\": 7, '-1': "
 	    "8, X-A: 9}\n");
@@ -235,18 +235,18 @@ anything(struct option_reader *reader, const struct conf_node *node, void *field
 }
 
 struct custom {
-	struct span value;
+	struct span	value;
 };
 
 /* A custom value is printed as it stands in the tree, however deep. */
 static void
 test_trees(void **state)
 {
-	static const struct option	 rows[] = { OPTION_CUSTOM(struct custom, value, .parse = anything),
+	static const struct option rows[] = { OPTION_CUSTOM(struct custom, value, .parse = anything),
 	    OPTION_END };
 	static const struct option_group group = { .name = "custom", .rows = rows, .size = sizeof(struct custom) };
-	struct fixture			*fixture = fixture_of(state);
-	struct text			 to = { 0 };
+	struct fixture *fixture = fixture_of(state);
+	struct text to = { 0 };
 
 	load_text(fixture, "value:\n  - [a, [], {}, ~, [b, [c]]]\n  - {x: {y: [1, {z: 2, w: }]}, v: []}\n  - - - d\n");
 	option_print(&group, conf_root(fixture->conf), 0, &to);

@@ -4,19 +4,19 @@
 enum balance { ROUND_ROBIN, LEAST_REQUESTS, RANDOM_TWO, HASH };
 
 struct everything {
-	bool			 flag;
-	uint64_t		 number;
-	uint64_t		 free_number;
-	uint64_t		 duration;
-	uint64_t		 size;
-	uint64_t		 percent;
-	struct span		 text;
-	struct span		 short_text;
-	struct span		 path;
-	enum balance		 balance;
-	struct conf_texts	 texts;
-	struct conf_pairs	 pairs;
-	uint64_t		 custom;
+	bool			flag;
+	uint64_t		number;
+	uint64_t		free_number;
+	uint64_t		duration;
+	uint64_t		size;
+	uint64_t		percent;
+	struct span		text;
+	struct span		short_text;
+	struct span		path;
+	enum balance		balance;
+	struct conf_texts	texts;
+	struct conf_pairs	pairs;
+	uint64_t		custom;
 };
 
 static const struct option_word balances[] = {
@@ -32,7 +32,7 @@ static bool
 custom_parse(struct option_reader *reader, const struct conf_node *node, void *field)
 {
 	static const struct option number = { .key = "custom", .kind = OPTION_KIND_NUMBER, .min = "1", .max = "9" };
-	uint64_t		   *to = field;
+	uint64_t *to = field;
 
 	if (node->kind == CONF_SCALAR && span_is(node->text, "auto")) {
 		*to = 1000;
@@ -97,7 +97,7 @@ assert_bad(struct fixture *fixture, const char *yaml, const char *lines)
 static void
 test_flags(void **state)
 {
-	struct fixture		*fixture = fixture_of(state);
+	struct fixture *fixture = fixture_of(state);
 	static const char *const yes[] = { "flag: true", "flag: yes", "flag: on", "flag: True", "flag: ON" };
 	static const char *const no[] = { "flag: false", "flag: no", "flag: off", "{}" };
 
@@ -171,7 +171,7 @@ test_sizes_and_percents(void **state)
 static void
 test_texts(void **state)
 {
-	struct fixture	 *fixture = fixture_of(state);
+	struct fixture *fixture = fixture_of(state);
 	struct everything everything;
 
 	assert_null(read_good(fixture, "").text.at);
@@ -195,7 +195,7 @@ test_texts(void **state)
 static void
 test_pairs(void **state)
 {
-	struct fixture	 *fixture = fixture_of(state);
+	struct fixture *fixture = fixture_of(state);
 	struct everything everything = read_good(fixture, "pairs: {a: 1, b c: two}");
 
 	assert_int_equal(everything.pairs.count, 2);
@@ -222,7 +222,7 @@ assert_path(struct fixture *fixture, struct span path, const char *below)
 static void
 test_paths(void **state)
 {
-	struct fixture	 *fixture = fixture_of(state);
+	struct fixture *fixture = fixture_of(state);
 	struct everything everything;
 
 	assert_path(fixture, read_good(fixture, "path: tls/a.pem").path, "tls/a.pem");
@@ -241,8 +241,8 @@ test_paths(void **state)
 static void
 test_paths_of_a_packed_one(void **state)
 {
-	struct fixture	 *fixture = fixture_of(state);
-	struct text	  packed = { 0 };
+	struct fixture *fixture = fixture_of(state);
+	struct text packed = { 0 };
 	struct everything everything;
 
 	load_file(fixture, "path: x\n");

@@ -9,7 +9,7 @@ static void
 load_rich(struct fixture *fixture)
 {
 	struct span contents;
-	struct err  err;
+	struct err err;
 
 	setenv("REEVE_T_ENV", "from outside", 1);
 	setenv("REEVE_T_OTHER", "not asked for", 1);
@@ -57,7 +57,7 @@ assert_same(const struct conf_node *a, const struct conf_node *b)
 static struct conf *
 unpack(struct span packed)
 {
-	struct err   err = { 0 };
+	struct err err = { 0 };
 	struct conf *conf = conf_unpack(packed, &err);
 
 	if (conf == NULL)
@@ -69,8 +69,8 @@ static void
 test_there_and_back(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	struct text	packed = { 0 }, again = { 0 };
-	struct conf    *conf;
+	struct text packed = { 0 }, again = { 0 };
+	struct conf *conf;
 
 	load_rich(fixture);
 	conf_pack(fixture->conf, &packed);
@@ -90,10 +90,10 @@ static void
 test_what_travels(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	struct text	packed = { 0 };
-	struct span	contents;
-	struct conf    *conf;
-	struct err	err;
+	struct text packed = { 0 };
+	struct span contents;
+	struct conf *conf;
+	struct err err;
 
 	load_rich(fixture);
 	conf_pack(fixture->conf, &packed);
@@ -117,7 +117,7 @@ test_what_travels(void **state)
 static bool
 unpacks(struct span bytes)
 {
-	char	    *copy = memory_alloc(bytes.len ? bytes.len : 1);
+	char *copy = memory_alloc(bytes.len ? bytes.len : 1);
 	struct conf *conf;
 
 	if (bytes.len)
@@ -132,7 +132,7 @@ static void
 test_every_truncation(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	struct text	packed = { 0 };
+	struct text packed = { 0 };
 
 	load_rich(fixture);
 	conf_pack(fixture->conf, &packed);
@@ -149,8 +149,8 @@ static void
 test_every_damaged_byte(void **state)
 {
 	static const unsigned char damages[] = { 0xff, 0x80, 0x01 };
-	struct fixture		  *fixture = fixture_of(state);
-	struct text		   packed = { 0 };
+	struct fixture *fixture = fixture_of(state);
+	struct text packed = { 0 };
 
 	load_rich(fixture);
 	conf_pack(fixture->conf, &packed);
@@ -170,8 +170,8 @@ static void
 test_broken_stays_broken(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	struct text	packed = { 0 };
-	struct conf    *conf;
+	struct text packed = { 0 };
+	struct conf *conf;
 
 	load_text(fixture, "a: ${REEVE_T_UNSET}\n");
 	conf_pack(fixture->conf, &packed);

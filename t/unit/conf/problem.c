@@ -73,7 +73,7 @@ static void
 test_outlives_the_names(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	char		file[] = "gone.yaml", path[] = "key";
+	char file[] = "gone.yaml", path[] = "key";
 
 	add(fixture, file, 1, 1, path, "wrong");
 	memset(file, 'x', sizeof(file) - 1);

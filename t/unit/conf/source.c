@@ -6,7 +6,7 @@
 static void
 test_lists_go_behind(void **state)
 {
-	struct fixture	       *fixture = fixture_of(state);
+	struct fixture *fixture = fixture_of(state);
 	const struct conf_node *root;
 
 	put_file("conf.d/20.yaml", "routes: [{respond: twenty}]\nlisten: [{address: \":3\"}]\n");
@@ -30,7 +30,7 @@ test_lists_go_behind(void **state)
 static void
 test_maps_take_names_in(void **state)
 {
-	struct fixture	       *fixture = fixture_of(state);
+	struct fixture *fixture = fixture_of(state);
 	const struct conf_node *root;
 
 	put_file("a.yaml", "upstreams: {two: {servers: [b]}}\napps: {x: {command: [y]}}\nlimits: {uri_size: 1K}\n"
@@ -69,7 +69,7 @@ test_nothing_is_said_twice(void **state)
 static void
 test_names_and_places(void **state)
 {
-	struct fixture	       *fixture = fixture_of(state);
+	struct fixture *fixture = fixture_of(state);
 	const struct conf_node *root;
 
 	put_file("etc/reeve.yaml", "include: [sub/a.yaml]\nx: 1\n");
@@ -151,7 +151,7 @@ static void
 test_depth(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	char		name[32], contents[64];
+	char name[32], contents[64];
 
 	for (int i = 1; i < 12; i++) {
 		snprintf(name, sizeof(name), "%d.yaml", i);
@@ -196,7 +196,7 @@ static void
 test_many_files(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	char		name[32];
+	char name[32];
 
 	for (int i = 0; i < 1024; i++) {
 		snprintf(name, sizeof(name), "%04d.yml", i);
@@ -211,7 +211,7 @@ static void
 test_values_are_counted_together(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	struct text	yaml = { 0 };
+	struct text yaml = { 0 };
 
 	text_add_text(&yaml, "a: [");
 	for (int i = 0; i < 60000; i++)

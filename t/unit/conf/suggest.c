@@ -13,7 +13,7 @@ static const char *const names[] = { "connect", "response", "idle", "url", "max_
 
 static const struct {
 	const char	*wrong;
-	const char	*meant;		/* NULL: nothing is near */
+	const char	*meant;	/* NULL: nothing is near */
 } rows[] = {
 	{ "conect", "connect" }, { "connetc", "connect" }, { "Connect", "connect" }, { "conncet", "connect" },
 	{ "idel", "idle" }, { "ur", "url" }, { "ul", "url" }, { "max-size", "max_size" }, { "maxsize", "max_size" },
@@ -48,7 +48,7 @@ test_equally_near(void **state)
 static void
 test_long_ones_are_left(void **state)
 {
-	char	    name[200], wrong[200];
+	char name[200], wrong[200];
 	const char *table[] = { name };
 
 	memset(name, 'a', sizeof(name));

@@ -5,7 +5,7 @@ static void
 test_path_is_absolute(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	char		expected[128];
+	char expected[128];
 
 	load_file(fixture, "");
 	snprintf(expected, sizeof(expected), "%s/reeve.yaml", fixture->directory);
@@ -23,9 +23,9 @@ static void
 test_files_are_kept(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	char		path[128];
-	struct span	first, second;
-	struct err	err;
+	char path[128];
+	struct span first, second;
+	struct err err;
 
 	load_file(fixture, "");
 	snprintf(path, sizeof(path), "%s/cert.pem", fixture->directory);
@@ -42,8 +42,8 @@ static void
 test_files_that_fail(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	struct span	contents;
-	struct err	err;
+	struct span contents;
+	struct err err;
 
 	load_file(fixture, "");
 	put_file("five", "12345");

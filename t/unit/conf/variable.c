@@ -40,7 +40,7 @@ test_lines(void **state)
 static void
 test_read_before_expanding(void **state)
 {
-	struct fixture	       *fixture = fixture_of(state);
+	struct fixture *fixture = fixture_of(state);
 	const struct conf_node *root;
 
 	put_file("conf/one", "REEVE_T_A=1\nREEVE_T_B=1\nREEVE_T_B=2\nREEVE_T_REAL=file\n");

@@ -101,7 +101,7 @@ test_what_is_null(void **state)
 static void
 test_core_tags(void **state)
 {
-	struct fixture	       *fixture = fixture_of(state);
+	struct fixture *fixture = fixture_of(state);
 	const struct conf_node *root = load_text(fixture,
 	    "a: !!str 5\nb: !!int \"5\"\nc: !!seq [1]\nd: !!map {e: 1}\nf: ! 5\ng: !!null ''\nh: ! [1]\n");
 
@@ -210,7 +210,7 @@ test_no_nul(void **state)
 static void
 test_aliases(void **state)
 {
-	struct fixture	       *fixture = fixture_of(state);
+	struct fixture *fixture = fixture_of(state);
 	const struct conf_node *root = load_text(fixture,
 	    "a: &a {x: 1, y: [2, 3]}\nb: *a\nc: [*a, &s text, *s]\n*s : d\ne: &a other\nf: *a\n");
 
@@ -242,7 +242,7 @@ test_bad_aliases(void **state)
 static void
 test_merge_keys(void **state)
 {
-	struct fixture	       *fixture = fixture_of(state);
+	struct fixture *fixture = fixture_of(state);
 	const struct conf_node *root = load_text(fixture,
 	    "one: &one {a: 1, b: 1}\ntwo: &two {b: 2, c: 2}\n"
 	    "own: {b: 0, <<: *one}\nlist: {<<: [*two, *one], d: 4}\ninline: {<<: &in {x: 1, y: 2}, y: 3}\nagain: *in\n"
@@ -273,7 +273,7 @@ static void
 test_laughs_are_counted(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	struct text	yaml = { 0 };
+	struct text yaml = { 0 };
 
 	text_add_text(&yaml, "a0: &a0 ha\n");
 	for (int i = 1; i < 10; i++) {
@@ -291,7 +291,7 @@ static void
 test_depth(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	struct text	yaml = { 0 };
+	struct text yaml = { 0 };
 
 	text_add_text(&yaml, "a: ");
 	for (int i = 0; i < 64; i++)
@@ -313,7 +313,7 @@ static void
 test_depth_through_aliases(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	struct text	yaml = { 0 };
+	struct text yaml = { 0 };
 
 	text_add_text(&yaml, "a0: &a0 [x]\n");
 	for (int i = 1; i < 40; i++)
@@ -327,7 +327,7 @@ static void
 test_many_anchors(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	struct text	yaml = { 0 };
+	struct text yaml = { 0 };
 
 	for (int i = 0; i < 1001; i++)
 		text_format(&yaml, "k%d: &k%d v\n", i, i);
@@ -340,7 +340,7 @@ static void
 test_many_keys(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	struct text	yaml = { 0 };
+	struct text yaml = { 0 };
 
 	for (int i = 0; i < 40000; i++)
 		text_format(&yaml, "key%d: v\n", i);
@@ -355,7 +355,7 @@ static void
 test_long_paths(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	struct text	yaml = { 0 };
+	struct text yaml = { 0 };
 
 	for (int i = 0; i < 6; i++) {
 		text_add_byte(&yaml, '{');
@@ -375,7 +375,7 @@ static void
 test_large_files(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
-	char	       *bytes = memory_alloc(CONF_FILE_MAX + 1);
+	char *bytes = memory_alloc(CONF_FILE_MAX + 1);
 
 	memset(bytes, ' ', CONF_FILE_MAX + 1);
 	assert_null(load_bytes(fixture, span_make(bytes, CONF_FILE_MAX + 1)));

@@ -12,7 +12,7 @@ static bool
 parse(struct span line, struct arena *arena, struct control_question *question)
 {
 	struct err err = { "" };
-	bool	   is_good = control_question_parse(line, arena, question, &err);
+	bool is_good = control_question_parse(line, arena, question, &err);
 
 	assert_true(is_good == (err.text[0] == '\0'));
 	return is_good;
@@ -22,7 +22,7 @@ static void
 test_questions(void **state)
 {
 	struct control_question question;
-	struct arena		arena;
+	struct arena arena;
 
 	arena_init(&arena, 1024);
 	assert_true(parse(SPAN_OF("reeve/1 status"), &arena, &question));
@@ -51,7 +51,7 @@ test_bad_questions(void **state)
 		SPAN("GET / HTTP/1.1"), SPAN("{\"verb\":\"status\"}"),
 	};
 	struct control_question question;
-	struct arena		arena;
+	struct arena arena;
 
 	arena_init(&arena, 1024);
 	for (size_t i = 0; i < COUNT(lines); i++) {
@@ -64,10 +64,10 @@ test_bad_questions(void **state)
 static void
 test_question_round_trip(void **state)
 {
-	char			bytes[256];
+	char bytes[256];
 	struct control_question out = { .verb = SPAN("a-verb"), .count = CONTROL_WORDS_MAX }, in;
-	struct text		line = { 0 };
-	struct arena		arena;
+	struct text line = { 0 };
+	struct arena arena;
 
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (char)i;
@@ -89,7 +89,7 @@ static void
 assert_answer(const char *bytes, enum control_answer_kind kind, const char *text, size_t used)
 {
 	struct control_answer answer;
-	size_t		      got;
+	size_t got;
 
 	assert_int_equal(control_answer_parse(span_text(bytes), &answer, &got), CONTROL_PARSED);
 	assert_int_equal(answer.kind, kind);
@@ -116,8 +116,8 @@ test_partial_and_bad_answers(void **state)
 		"\n", "HTTP/1.1 400 Bad Request\r\n", "Progress x\n", "ok  1\nx",
 	};
 	struct control_answer answer;
-	char		      endless[2000];
-	size_t		      used;
+	char endless[2000];
+	size_t used;
 
 	for (size_t i = 0; i < COUNT(partial); i++)
 		assert_int_equal(control_answer_parse(span_text(partial[i]), &answer, &used), CONTROL_MORE);
@@ -133,10 +133,10 @@ test_partial_and_bad_answers(void **state)
 static void
 test_answer_round_trip(void **state)
 {
-	char		      bytes[2000];
+	char bytes[2000];
 	struct control_answer answer = { .kind = CONTROL_FAIL, .text = SPAN("no\nway\0") }, back;
-	struct text	      text = { 0 };
-	size_t		      used;
+	struct text text = { 0 };
+	size_t used;
 
 	control_answer_format(&answer, &text);
 	assert_int_equal(control_answer_parse(text_span(&text), &back, &used), CONTROL_PARSED);

@@ -22,20 +22,20 @@
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-static char  folder[64];
-static char  path[128];
+static char folder[64];
+static char path[128];
 static pid_t server;
 
 /* -- the server's process ------------------------------------------------------------------------------------------ */
 
 /* Answers reloads after a while with progress, all that wait at once; `stop` ends the process. */
 static struct {
-	struct loop	      *loop;
-	struct control_server *server;
-	struct timer	       timer;
-	struct control_call   *waiting[16];
-	unsigned	       count;
-	unsigned	       reloads;
+	struct loop		*loop;
+	struct control_server	*server;
+	struct timer		 timer;
+	struct control_call	*waiting[16];
+	unsigned		 count;
+	unsigned		 reloads;
 } host;
 
 static void
@@ -106,7 +106,7 @@ host_run(const struct control_verbs *with, int ready)
 static void
 host_start(const struct control_verbs *with)
 {
-	int  ready[2];
+	int ready[2];
 	char byte;
 
 	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
@@ -160,8 +160,8 @@ static int
 dial(void)
 {
 	struct sockaddr_un address;
-	struct err	   err;
-	int		   fd;
+	struct err err;
+	int fd;
 
 	assert_true(control_address(path, &address, &err));
 	fd = control_connect(&address);
@@ -175,8 +175,8 @@ static const char *
 hear(int fd)
 {
 	static char answer[4096];
-	size_t	    len = 0;
-	ssize_t	    got;
+	size_t len = 0;
+	ssize_t got;
 
 	while (len < sizeof(answer) - 1 && (got = read(fd, answer + len, sizeof(answer) - 1 - len)) > 0)
 		len += (size_t)got;
@@ -197,9 +197,9 @@ ask_raw(struct span bytes)
 static bool
 ask(const char *verb, struct text *answer, struct err *err)
 {
-	struct control_client	     *client = control_client_open(path, err);
+	struct control_client *client = control_client_open(path, err);
 	const struct control_patience patience = { .timeout_ms = 5000 };
-	bool			      is_done;
+	bool is_done;
 
 	text_clear(answer);
 	text_add_text(answer, "");
@@ -227,8 +227,8 @@ static void
 test_status(void **state)
 {
 	struct text answer = { 0 };
-	struct err  err;
-	char	    expected[64];
+	struct err err;
+	char expected[64];
 
 	snprintf(expected, sizeof(expected), "{\"pid\":%d,\"reloads\":0", (int)server);
 	assert_true(ask("status", &answer, &err));
@@ -240,7 +240,7 @@ static void
 test_refusal_and_unknown_verb(void **state)
 {
 	struct text answer = { 0 };
-	struct err  err;
+	struct err err;
 
 	assert_false(ask("reopen-logs", &answer, &err));
 	assert_string_equal(err.text, "the disk is gone");
@@ -251,8 +251,8 @@ test_refusal_and_unknown_verb(void **state)
 }
 
 struct heard {
-	unsigned calls;
-	bool	 has_progress;
+	unsigned	calls;
+	bool		has_progress;
 };
 
 static void
@@ -267,11 +267,11 @@ keep_progress(void *owner, uint64_t waited_ms, struct span progress)
 static void
 test_late_answer_with_progress(void **state)
 {
-	struct heard		      heard = { 0 };
+	struct heard heard = { 0 };
 	const struct control_patience patience = { .timeout_ms = 5000, .on_wait = keep_progress, .owner = &heard };
-	struct text		      answer = { 0 };
-	struct err		      err;
-	struct control_client	     *client = control_client_open(path, &err);
+	struct text answer = { 0 };
+	struct err err;
+	struct control_client *client = control_client_open(path, &err);
 
 	assert_true(control_client_ask(client, SPAN_OF("reload"), &patience, &answer, &err));
 	assert_string_equal(answer.bytes, "reloaded");
@@ -284,9 +284,9 @@ static void
 test_client_loses_patience(void **state)
 {
 	const struct control_patience patience = { .timeout_ms = 100 };
-	struct text		      answer = { 0 };
-	struct err		      err;
-	struct control_client	     *client = control_client_open(path, &err);
+	struct text answer = { 0 };
+	struct err err;
+	struct control_client *client = control_client_open(path, &err);
 
 	assert_false(control_client_ask(client, SPAN_OF("reload"), &patience, &answer, &err));
 	assert_non_null(strstr(err.text, "no answer within 0.1 s"));
@@ -299,7 +299,7 @@ static void
 test_gone_callers_cancel_nothing(void **state)
 {
 	struct text answer = { 0 };
-	struct err  err;
+	struct err err;
 
 	for (int i = 0; i < 3; i++) {
 		int fd = dial();
@@ -328,8 +328,8 @@ static void
 test_bad_questions(void **state)
 {
 	static const struct {
-		struct span bytes;
-		const char *answer;
+		struct span	 bytes;
+		const char	*answer;
 	} rows[] = {
 		{ SPAN("GET / HTTP/1.1\r\n"), "fail 43\nthe question does not begin with \"reeve/1 \"\n" },
 		{ SPAN("\n"), "fail " },
@@ -360,7 +360,7 @@ static void
 test_byte_by_byte(void **state)
 {
 	struct span question = SPAN("reeve/1 reopen-logs\n");
-	int	    fd = dial();
+	int fd = dial();
 
 	for (size_t i = 0; i < question.len; i++) {
 		assert_true(fd_write_all(fd, span_make(question.at + i, 1)));
@@ -373,7 +373,7 @@ test_byte_by_byte(void **state)
 static void
 test_many_callers(void **state)
 {
-	int	      fds[12];
+	int fds[12];
 	struct pollfd ready;
 
 	for (size_t i = 0; i < COUNT(fds); i++)
@@ -393,7 +393,7 @@ static void
 test_no_descriptor_is_left(void **state)
 {
 	struct text before = { 0 }, after = { 0 };
-	struct err  err;
+	struct err err;
 
 	assert_true(ask("status", &before, &err));
 	for (int i = 0; i < 40; i++) {
@@ -411,11 +411,11 @@ static void
 test_stop_and_wait_for_the_end(void **state)
 {
 	const struct control_patience patience = { .timeout_ms = 5000 };
-	struct text		      answer = { 0 };
-	struct err		      err;
-	struct control_client	     *client = control_client_open(path, &err);
-	struct stat		      about;
-	int			      status;
+	struct text answer = { 0 };
+	struct err err;
+	struct control_client *client = control_client_open(path, &err);
+	struct stat about;
+	int status;
 
 	assert_true(control_client_ask(client, SPAN_OF("stop"), &patience, &answer, &err));
 	assert_string_equal(answer.bytes, "stopped");
@@ -434,8 +434,8 @@ static void
 test_wait_end_has_an_end(void **state)
 {
 	const struct control_patience patience = { .timeout_ms = 100 };
-	struct err		      err;
-	struct control_client	     *client = control_client_open(path, &err);
+	struct err err;
+	struct control_client *client = control_client_open(path, &err);
 
 	assert_false(control_client_wait_end(client, &patience, &err));
 	assert_non_null(strstr(err.text, "still runs"));
@@ -446,9 +446,9 @@ static void
 test_died_before_the_answer(void **state)
 {
 	const struct control_patience patience = { .timeout_ms = 5000 };
-	struct text		      answer = { 0 };
-	struct err		      err;
-	struct control_client	     *client = control_client_open(path, &err);
+	struct text answer = { 0 };
+	struct err err;
+	struct control_client *client = control_client_open(path, &err);
 
 	assert_int_equal(kill(server, SIGSTOP), 0);
 	if (fork() == 0) {
@@ -470,8 +470,8 @@ test_died_before_the_answer(void **state)
 static void
 test_already_running(void **state)
 {
-	struct err   err;
-	char	     expected[64];
+	struct err err;
+	char expected[64];
 	struct loop *loop = loop_create(&err);
 
 	assert_null(control_server_open(loop, path, &verbs, NULL, &err));
@@ -484,7 +484,7 @@ static void
 test_stale_socket_is_replaced(void **state)
 {
 	struct text answer = { 0 };
-	struct err  err;
+	struct err err;
 
 	host_end();
 	host_start(&verbs);
@@ -495,7 +495,7 @@ test_stale_socket_is_replaced(void **state)
 static void
 test_other_files_stay(void **state)
 {
-	struct err   err;
+	struct err err;
 	struct loop *loop = loop_create(&err);
 
 	host_end();
@@ -510,8 +510,8 @@ test_other_files_stay(void **state)
 static void
 test_impossible_paths(void **state)
 {
-	char	     path_too_long[200];
-	struct err   err;
+	char path_too_long[200];
+	struct err err;
 	struct loop *loop = loop_create(&err);
 
 	memset(path_too_long, 'x', sizeof(path_too_long) - 1);
@@ -529,10 +529,10 @@ test_impossible_paths(void **state)
 static void
 test_close_leaves_what_is_not_ours(void **state)
 {
-	struct err	       err;
-	struct loop	      *loop = loop_create(&err);
+	struct err err;
+	struct loop *loop = loop_create(&err);
 	struct control_server *mine;
-	struct stat	       about;
+	struct stat about;
 
 	host_end();
 	mine = control_server_open(loop, path, &verbs, NULL, &err);
@@ -549,10 +549,10 @@ static void
 test_big_answer(void **state)
 {
 	const struct control_patience patience = { .timeout_ms = 5000 };
-	struct text		      answer = { 0 };
-	struct err		      err;
-	struct control_client	     *client;
-	int			      sleeper;
+	struct text answer = { 0 };
+	struct err err;
+	struct control_client *client;
+	int sleeper;
 
 	host_end();
 	host_start(&big_verbs);

@@ -13,12 +13,12 @@
 #include <cmocka.h>
 
 struct asked {
-	struct request	request;
-	struct arena	arena;
-	struct client	client;
-	struct address	peer;
-	struct network	networks[3];
-	struct networks	trusted;
+	struct request	 request;
+	struct arena	 arena;
+	struct client	 client;
+	struct address	 peer;
+	struct network	 networks[3];
+	struct networks	 trusted;
 	const char	*why;
 };
 

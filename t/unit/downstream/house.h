@@ -38,22 +38,22 @@ typedef void visit_fn(struct visit *visit);
 
 /* One request as its handler sees it. */
 struct visit {
-	struct house	*house;
-	struct request	*request;	/* NULL when it is over */
-	char		 path[64];
-	visit_fn	*on_piece;	/* after each piece of content */
-	visit_fn	*on_last;	/* after the final one */
-	visit_fn	*on_drained;
-	visit_fn	*on_time;	/* after visit_wait() */
-	struct timer	 timer;
-	struct text	 body;
-	unsigned	 pieces;
-	unsigned	 lasts;
-	unsigned	 drained;
-	unsigned	 gone;
-	unsigned	 ended;
-	enum request_state end_state;
-	uint64_t	 left;		/* the script's own */
+	struct house		*house;
+	struct request		*request;	/* NULL when it is over */
+	char			 path[64];
+	visit_fn		*on_piece;	/* after each piece of content */
+	visit_fn		*on_last;	/* after the final one */
+	visit_fn		*on_drained;
+	visit_fn		*on_time;	/* after visit_wait() */
+	struct timer		 timer;
+	struct text		 body;
+	unsigned		 pieces;
+	unsigned		 lasts;
+	unsigned		 drained;
+	unsigned		 gone;
+	unsigned		 ended;
+	enum request_state	 end_state;
+	uint64_t		 left;		/* the script's own */
 };
 
 struct house {
@@ -81,17 +81,17 @@ struct house {
 struct guest {
 	struct house	*house;
 	int		 fd;
-	struct text	 in;		/* what came and was not taken as an answer */
+	struct text	 in;	/* what came and was not taken as an answer */
 	bool		 ended;
 	bool		 reset;
 
 	/* The last answer taken. */
-	unsigned	 status;
-	struct arena	 arena;
-	struct fields	 fields;
-	struct fields	 trailers;
-	struct text	 body;
-	bool		 keep_alive;
+	unsigned	status;
+	struct arena	arena;
+	struct fields	fields;
+	struct fields	trailers;
+	struct text	body;
+	bool		keep_alive;
 };
 
 /* -- the handler's side -------------------------------------------------------------------------------------------- */

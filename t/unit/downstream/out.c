@@ -195,7 +195,7 @@ says_when_nothing_can_leave(void **state)
 	size_t moved;
 
 	ends_open(&ends);
-	out_add_file(&ends.out, fd, 500, 600);		/* a hundred more than there are */
+	out_add_file(&ends.out, fd, 500, 600);	/* a hundred more than there are */
 	assert_int_equal(out_flush(&ends.out, &ends.stream, QUANTUM, &moved), STREAM_BROKEN);
 	assert_int_equal(moved, 500);
 	ends_close(&ends);

@@ -15,11 +15,11 @@
 #define LARGE 100000u
 
 static struct stage_fixture fixture;
-static struct loop	   *loop;
-static char		    base[64];
-static char		    root[80];
-static struct text	    log_lines;
-static struct files	   *files;
+static struct loop *loop;
+static char base[64];
+static char root[80];
+static struct text log_lines;
+static struct files *files;
 
 /* -- a directory to serve ----------------------------------------------------------------------------------------- */
 
@@ -160,7 +160,7 @@ static unsigned
 get(const char *target, const char *content)
 {
 	struct fake_exchange fake;
-	unsigned	     status;
+	unsigned status;
 
 	fake_begin(&fake, "GET", target);
 	status = serve(&fake)->response.status;
@@ -344,7 +344,7 @@ static void
 the_head_describes_the_file(void **state)
 {
 	struct fake_exchange fake;
-	const char	    *etag;
+	const char *etag;
 
 	(void)state;
 	build("cache_control: 'max-age=60'");
@@ -364,7 +364,7 @@ static void
 head_sends_no_content(void **state)
 {
 	static const char *const targets[] = { "/a.txt", "/large.bin" };
-	static const uint64_t	 lengths[] = { 5, LARGE };
+	static const uint64_t lengths[] = { 5, LARGE };
 
 	(void)state;
 	build("");
@@ -385,7 +385,7 @@ head_sends_no_content(void **state)
 static char *
 etag_of(const char *target)
 {
-	static char	     etag[64];
+	static char etag[64];
 	struct fake_exchange fake;
 
 	fake_begin(&fake, "GET", target);
@@ -407,7 +407,7 @@ static void
 preconditions_are_heard(void **state)
 {
 	struct fake_exchange fake;
-	const char	    *etag;
+	const char *etag;
 
 	(void)state;
 	build("precompressed: br, cache_control: no-cache");
@@ -493,8 +493,8 @@ several_ranges_come_as_parts(void **state)
 	build("");
 	for (unsigned i = 0; i < 2; i++) {
 		struct fake_exchange fake;
-		const char	    *type, *boundary;
-		char		     expected[512];
+		const char *type, *boundary;
+		char expected[512];
 
 		fake_begin(&fake, "GET", "/large.bin");
 		fake_field(&fake, "Range", "bytes=0-0, 2-3");
@@ -521,7 +521,7 @@ several_ranges_come_as_parts(void **state)
 static void
 several_ranges_of_a_small_file_come_from_memory(void **state)
 {
-	static char	     content[4001];
+	static char content[4001];
 	struct fake_exchange fake;
 
 	(void)state;
@@ -627,7 +627,7 @@ static void
 a_sibling_has_its_own_tag_and_needs_its_file(void **state)
 {
 	struct fake_exchange fake;
-	char		     plain[64];
+	char plain[64];
 
 	(void)state;
 	put("root/a.txt.gz", "GZ");
@@ -657,8 +657,8 @@ a_changed_file_is_seen_at_once(void **state)
 	assert_int_equal(get("/a.txt", "hello"), 200);
 	snprintf(etag, sizeof(etag), "%s", etag_of("/a.txt"));
 	for (unsigned i = 0; i < 50; i++) {
-		char	   content[8];
-		int	   fd = open(path_of("root/a.txt"), O_WRONLY | O_TRUNC);
+		char content[8];
+		int fd = open(path_of("root/a.txt"), O_WRONLY | O_TRUNC);
 
 		snprintf(content, sizeof(content), "v%04u", i);	/* the same length each time, within one clock tick */
 		assert_int_equal(write(fd, content, 5), 5);
@@ -774,7 +774,7 @@ the_cache_is_bounded(void **state)
 static void
 two_routes_with_one_root_do_not_mix_their_types(void **state)
 {
-	struct files	    *first;
+	struct files *first;
 	struct fake_exchange fake;
 
 	(void)state;
@@ -796,7 +796,7 @@ static void
 a_listing_is_escaped_and_sorted(void **state)
 {
 	struct fake_exchange fake;
-	const char	    *page, *directory, *a, *b;
+	const char *page, *directory, *a, *b;
 
 	(void)state;
 	assert_int_equal(symlink("../../outside", path_of("root/list/link")), 0);

@@ -4,7 +4,7 @@
 #include "../stage_fixture.h"
 
 static struct stage_fixture fixture;
-static uint64_t		    stopping;
+static uint64_t stopping;
 
 static int
 set_up(void **state)
@@ -27,10 +27,10 @@ tear_down(void **state)
 static unsigned
 ask(const char *yaml, const char *method, const char *content)
 {
-	void		    *health = fixture_handler(&fixture, yaml, &handler_health);
+	void *health = fixture_handler(&fixture, yaml, &handler_health);
 	struct fake_exchange fake;
-	struct request	    *request = fake_begin(&fake, method, "/health");
-	unsigned	     status;
+	struct request *request = fake_begin(&fake, method, "/health");
+	unsigned status;
 
 	assert_non_null(health);
 	handler_health.start(health, request);

@@ -27,7 +27,7 @@ it_sends_where_the_template_says(void **state)
 {
 	void *redirect = fixture_handler(&fixture, "redirect: 'https://{host}{uri}'\n", &handler_redirect);
 	struct fake_exchange fake;
-	struct request	    *request = fake_begin(&fake, "GET", "/a?b=c");
+	struct request *request = fake_begin(&fake, "GET", "/a?b=c");
 
 	(void)state;
 	handler_redirect.start(redirect, request);
@@ -41,8 +41,8 @@ static void
 the_status_can_be_chosen(void **state)
 {
 	struct fake_exchange fake;
-	struct request	    *request = fake_begin(&fake, "GET", "/");
-	void		    *redirect;
+	struct request *request = fake_begin(&fake, "GET", "/");
+	void *redirect;
 
 	(void)state;
 	redirect = fixture_handler(&fixture, "redirect: {to: /x, status: 302}\n", &handler_redirect);
@@ -73,10 +73,10 @@ what_clients_sent_is_made_safe(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char		     yaml[128];
+		char yaml[128];
 		struct fake_exchange fake;
-		struct request	    *request;
-		void		    *redirect;
+		struct request *request;
+		void *redirect;
 
 		snprintf(yaml, sizeof(yaml), "redirect: '%s'\n", cases[i].template);
 		redirect = fixture_handler(&fixture, yaml, &handler_redirect);

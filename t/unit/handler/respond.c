@@ -27,7 +27,7 @@ tear_down(void **state)
 static struct request *
 ask(struct fake_exchange *fake, const char *yaml, const char *method, const char *target)
 {
-	void	       *respond = fixture_handler(&fixture, yaml, &handler_respond);
+	void *respond = fixture_handler(&fixture, yaml, &handler_respond);
 	struct request *request = fake_begin(fake, method, target);
 
 	assert_non_null(respond);
@@ -65,7 +65,7 @@ static void
 head_says_the_length_and_sends_nothing(void **state)
 {
 	struct fake_exchange fake;
-	struct request	    *request = ask(&fake, "respond: Hello, World\n", "HEAD", "/");
+	struct request *request = ask(&fake, "respond: Hello, World\n", "HEAD", "/");
 
 	(void)state;
 	assert_true(request->response.has_length);
@@ -112,10 +112,10 @@ json_keeps_types(void **state)
 static void
 a_file_is_read_once(void **state)
 {
-	char		     path[] = "/tmp/reeve-respond-XXXXXX.svg", yaml[128];
-	int		     fd = mkstemps(path, 4);
+	char path[] = "/tmp/reeve-respond-XXXXXX.svg", yaml[128];
+	int fd = mkstemps(path, 4);
 	struct fake_exchange fake;
-	void		    *respond;
+	void *respond;
 
 	(void)state;
 	assert_true(fd >= 0 && fd_write_all(fd, SPAN_OF("<svg/>")));

@@ -16,11 +16,11 @@ enum { MODIFIED = 784111777, PROCEED = CONDITION_PROCEED, UNCHANGED = CONDITION_
 	FAILED = CONDITION_FAILED };
 
 struct row {
-	enum field_name		 id;
-	const char		*value;
-	enum field_name		 id_2;		/* or 0 */
-	const char		*value_2;
-	int			 get, put;	/* what becomes of a GET and of a PUT */
+	enum field_name	 id;
+	const char	*value;
+	enum field_name	 id_2;		/* or 0 */
+	const char	*value_2;
+	int		 get, put;	/* what becomes of a GET and of a PUT */
 };
 
 static void

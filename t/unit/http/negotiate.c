@@ -9,9 +9,9 @@
 static const struct span absent = { NULL, 0 };
 
 struct row {
-	const char     *field;
-	const char     *thing;
-	unsigned	quality;
+	const char	*field;
+	const char	*thing;
+	unsigned	 quality;
 };
 
 static void

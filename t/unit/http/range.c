@@ -10,11 +10,11 @@
 enum { ROOM = 3 };
 
 struct row {
-	const char	       *value;
-	uint64_t		length;
-	enum range_result	result;
-	struct byte_range	ranges[ROOM];
-	size_t			count;
+	const char		*value;
+	uint64_t		 length;
+	enum range_result	 result;
+	struct byte_range	 ranges[ROOM];
+	size_t			 count;
 };
 
 static void

@@ -26,9 +26,9 @@ static void
 test_targets(void **state)
 {
 	static const struct {
-		const char     *target;
-		enum uri_form	form;
-		const char     *scheme, *authority, *path, *query;	/* query NULL: none */
+		const char	*target;
+		enum uri_form	 form;
+		const char	*scheme, *authority, *path, *query;	/* query NULL: none */
 	} rows[] = {
 		{ "/", URI_ORIGIN, "", "", "/", NULL },
 		{ "/a/b?c=d?e", URI_ORIGIN, "", "", "/a/b", "c=d?e" },
@@ -84,9 +84,9 @@ static void
 test_authorities(void **state)
 {
 	static const struct {
-		const char     *authority, *host;
-		uint16_t	port;
-		bool		has_port;
+		const char	*authority, *host;
+		uint16_t	 port;
+		bool		 has_port;
 	} rows[] = {
 		{ "a", "a", 0, false },
 		{ "a:", "a", 0, false },

@@ -24,8 +24,8 @@ teardown(void **state)
 }
 
 struct row {
-	const char     *path;
-	const char     *normal;
+	const char	*path;
+	const char	*normal;
 };
 
 static void

@@ -44,8 +44,8 @@ static void
 test_refused_with_a_reason(void **state)
 {
 	static const struct {
-		const char     *url;
-		const char     *says;
+		const char	*url;
+		const char	*says;
 	} rows[] = {
 		{ "", "no server URL" },
 		{ "127.0.0.1:3000", "no server URL" },

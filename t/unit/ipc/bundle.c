@@ -12,10 +12,10 @@
 static void
 test_parts(void **state)
 {
-	struct span   parts[] = { SPAN("orders"), { NULL, 0 }, SPAN("a\0b") };
+	struct span parts[] = { SPAN("orders"), { NULL, 0 }, SPAN("a\0b") };
 	struct bundle bundle;
-	struct err    err;
-	int	      fd = bundle_create(parts, 3, &err);
+	struct err err;
+	int fd = bundle_create(parts, 3, &err);
 
 	assert_true(fd >= 0);
 	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
@@ -35,7 +35,7 @@ static void
 test_sealed(void **state)
 {
 	struct span part = SPAN("x");
-	int	    fd = bundle_create(&part, 1, NULL);
+	int fd = bundle_create(&part, 1, NULL);
 
 	assert_true(pwrite(fd, "y", 1, 0) < 0);
 	assert_true(ftruncate(fd, 0) < 0);
@@ -46,9 +46,9 @@ test_sealed(void **state)
 static void
 refuse(const void *bytes, size_t count, bool is_sealed)
 {
-	int	      fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct bundle bundle;
-	struct err    err = { "" };
+	struct err err = { "" };
 
 	assert_true(write(fd, bytes, count) == (ssize_t)count);
 	if (is_sealed)
@@ -62,19 +62,19 @@ static void
 test_refused(void **state)
 {
 	struct span parts[] = { SPAN("one"), SPAN("two") };
-	int	    fd = bundle_create(parts, 2, NULL);
-	char	    good[512];
-	ssize_t	    size = pread(fd, good, sizeof(good), 0);
-	uint64_t    huge = UINT64_MAX;
+	int fd = bundle_create(parts, 2, NULL);
+	char good[512];
+	ssize_t size = pread(fd, good, sizeof(good), 0);
+	uint64_t huge = UINT64_MAX;
 
 	close(fd);
 	refuse(good, (size_t)size, false);
 	refuse(good, (size_t)size - 1, true);
 	refuse(good, 20, true);
 	refuse("", 0, true);
-	memcpy(good + 24, &huge, sizeof(huge)); /* the first part's length */
+	memcpy(good + 24, &huge, sizeof(huge));	/* the first part's length */
 	refuse(good, (size_t)size, true);
-	memcpy(good + 16, &huge, sizeof(huge)); /* how many parts */
+	memcpy(good + 16, &huge, sizeof(huge));	/* how many parts */
 	refuse(good, (size_t)size, true);
 	good[0] = 'X';
 	refuse(good, (size_t)size, true);

@@ -15,16 +15,16 @@
 
 /* What one end has heard. */
 struct ear {
-	struct loop    *loop;
-	struct channel *channel;
-	unsigned	messages;
-	unsigned	closed;
-	unsigned	stop_after;
-	uint64_t	sum;
-	size_t		bytes;
-	int		kept;
-	bool		closes_inside;
-	enum ipc_type	last;
+	struct loop	*loop;
+	struct channel	*channel;
+	unsigned	 messages;
+	unsigned	 closed;
+	unsigned	 stop_after;
+	uint64_t	 sum;
+	size_t		 bytes;
+	int		 kept;
+	bool		 closes_inside;
+	enum ipc_type	 last;
 };
 
 static void
@@ -72,11 +72,11 @@ pair_open(int fds[2])
 static void
 test_messages_and_descriptors(void **state)
 {
-	int	    fds[2], pipes[2];
+	int fds[2], pipes[2];
 	struct loop *loop = pair_open(fds);
-	struct ear  ear = { .loop = loop, .stop_after = 2, .kept = -1 };
-	size_t	    before;
-	char	    byte;
+	struct ear ear = { .loop = loop, .stop_after = 2, .kept = -1 };
+	size_t before;
+	char byte;
 
 	ear.channel = channel_open(loop, fds[1], &ear_events, &ear);
 	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
@@ -87,7 +87,7 @@ test_messages_and_descriptors(void **state)
 	assert_int_equal(ear.messages, 2);
 	assert_int_equal(ear.last, IPC_COMMIT);
 	assert_int_equal(ear.bytes, 5);
-	assert_int_equal(fd_count(), before + 1); /* the one that was taken */
+	assert_int_equal(fd_count(), before + 1);	/* the one that was taken */
 	assert_true(fcntl(ear.kept, F_GETFD) & FD_CLOEXEC);
 	assert_int_equal(write(pipes[1], "x", 1), 1);
 	assert_int_equal(read(ear.kept, &byte, 1), 1);
@@ -105,12 +105,12 @@ test_messages_and_descriptors(void **state)
 static void
 test_full_socket(void **state)
 {
-	int		fds[2], file = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	struct loop    *loop = pair_open(fds);
-	struct ear	ear = { .loop = loop, .stop_after = 2001, .kept = -1 };
-	struct ear	silent = { .loop = loop };
+	int fds[2], file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct loop *loop = pair_open(fds);
+	struct ear ear = { .loop = loop, .stop_after = 2001, .kept = -1 };
+	struct ear silent = { .loop = loop };
 	struct channel *sender = channel_open(loop, fds[0], &ear_events, &silent);
-	char	       *large = memory_zalloc(IPC_PAYLOAD_MAX);
+	char *large = memory_zalloc(IPC_PAYLOAD_MAX);
 
 	for (uint64_t i = 0; i < 2000; i++)
 		channel_send(sender, IPC_READY, span_make((const char *)&i, sizeof(i)), NULL, 0);
@@ -132,9 +132,9 @@ test_full_socket(void **state)
 static void
 test_close_inside(void **state)
 {
-	int	     fds[2];
+	int fds[2];
 	struct loop *loop = pair_open(fds);
-	struct ear   ear = { .loop = loop, .stop_after = 1, .kept = -1, .closes_inside = true };
+	struct ear ear = { .loop = loop, .stop_after = 1, .kept = -1, .closes_inside = true };
 
 	ear.channel = channel_open(loop, fds[1], &ear_events, &ear);
 	channel_send_now(fds[0], IPC_ABORT, (struct span){ 0 }, NULL, 0);
@@ -150,11 +150,11 @@ test_close_inside(void **state)
 static void
 test_queue_is_freed(void **state)
 {
-	int		fds[2];
-	struct loop    *loop = pair_open(fds);
-	size_t		before = fd_count();
+	int fds[2];
+	struct loop *loop = pair_open(fds);
+	size_t before = fd_count();
 	struct channel *sender = channel_open(loop, fds[0], &ear_events, NULL);
-	char	       *large = memory_zalloc(IPC_PAYLOAD_MAX);
+	char *large = memory_zalloc(IPC_PAYLOAD_MAX);
 
 	for (unsigned i = 0; i < 100; i++)
 		channel_send(sender, IPC_READY, span_make(large, IPC_PAYLOAD_MAX), fds, 2);
@@ -170,9 +170,9 @@ test_queue_is_freed(void **state)
 static void
 test_hear_rest(void **state)
 {
-	int	     fds[2];
+	int fds[2];
 	struct loop *loop = pair_open(fds);
-	struct ear   ear = { .loop = loop, .stop_after = 1000, .kept = -1 };
+	struct ear ear = { .loop = loop, .stop_after = 1000, .kept = -1 };
 
 	ear.channel = channel_open(loop, fds[1], &ear_events, &ear);
 	for (unsigned i = 0; i < 40; i++)
@@ -195,9 +195,9 @@ test_nonsense(void **state)
 	uint32_t bad = IPC_TYPES;
 
 	for (unsigned i = 0; i < 2; i++) {
-		int	     fds[2];
+		int fds[2];
 		struct loop *loop = pair_open(fds);
-		struct ear   ear = { .loop = loop, .stop_after = 1, .kept = -1 };
+		struct ear ear = { .loop = loop, .stop_after = 1, .kept = -1 };
 
 		ear.channel = channel_open(loop, fds[1], &ear_events, &ear);
 		assert_true(send(fds[0], &bad, i == 0 ? sizeof(bad) : 2, 0) > 0);

@@ -42,17 +42,17 @@ read_all(int fd, struct text *to)
 static void
 test_lines_arrive(void **state)
 {
-	struct loop	*loop = loop_create(NULL);
-	struct text	 text = { 0 };
+	struct loop *loop = loop_create(NULL);
+	struct text text = { 0 };
 	struct log_pipe *pipe;
-	int		 fds[2];
+	int fds[2];
 
 	assert_true(log_pipe_make(fds, NULL));
 	pipe = log_pipe_open(loop, fds[1], NULL);
 	log_write_line(LOG_INFO, SPAN_OF("one"));
 	log_write_line(LOG_INFO, SPAN_OF("two"));
 	read_all(fds[0], &text);
-	assert_int_equal(text.len, 0); /* they wait for company */
+	assert_int_equal(text.len, 0);	/* they wait for company */
 	run_for(loop, 50);
 	read_all(fds[0], &text);
 	assert_true(span_is(text_span(&text), "\none\ntwo\n"));
@@ -74,7 +74,7 @@ test_lines_arrive(void **state)
 static size_t
 count_lines(struct span text, const char *start)
 {
-	size_t	    count = 0;
+	size_t count = 0;
 	struct span line;
 
 	while (span_cut(&text, '\n', &line))
@@ -86,13 +86,13 @@ count_lines(struct span text, const char *start)
 static void
 test_full(void **state)
 {
-	struct loop	*loop = loop_create(NULL);
-	struct text	 text = { 0 };
-	uint64_t	 dropped = 0;
+	struct loop *loop = loop_create(NULL);
+	struct text text = { 0 };
+	uint64_t dropped = 0;
 	struct log_pipe *pipe;
-	char		 line[1000];
-	char		 expected[64];
-	int		 fds[2];
+	char line[1000];
+	char expected[64];
+	int fds[2];
 
 	assert_true(log_pipe_make(fds, NULL));
 	pipe = log_pipe_open(loop, fds[1], &dropped);
@@ -131,10 +131,10 @@ count_turns(void *owner, uint64_t now_ms)
 static void
 test_nobody_there(void **state)
 {
-	struct loop	*loop = loop_create(NULL);
-	unsigned	 turns = 0;
+	struct loop *loop = loop_create(NULL);
+	unsigned turns = 0;
 	struct log_pipe *pipe;
-	int		 fds[2];
+	int fds[2];
 
 	signal(SIGPIPE, SIG_IGN);
 	assert_true(log_pipe_make(fds, NULL));

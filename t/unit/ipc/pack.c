@@ -9,7 +9,7 @@
 static void
 test_back_and_forth(void **state)
 {
-	struct text   text = { 0 };
+	struct text text = { 0 };
 	struct unpack unpack;
 
 	pack_number(&text, UINT64_MAX);
@@ -51,10 +51,10 @@ test_cut_short(void **state)
 static void
 test_broken_stays_broken(void **state)
 {
-	struct text   text = { 0 };
+	struct text text = { 0 };
 	struct unpack unpack;
 
-	pack_number(&text, UINT64_MAX - 3); /* a length that would wrap */
+	pack_number(&text, UINT64_MAX - 3);	/* a length that would wrap */
 	pack_number(&text, 5);
 	unpack = unpack_begin(text_span(&text));
 	assert_int_equal(unpack_span(&unpack).len, 0);

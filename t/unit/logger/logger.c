@@ -18,17 +18,17 @@
 
 #include <cmocka.h>
 
-static char  folder[64];
-static char  log_path[128];
+static char folder[64];
+static char log_path[128];
 static pid_t logger;
-static int   channel = -1;
-static int   standard = -1;	/* the read end of what is the logger's stderr */
-static int   pipe_end = -1;	/* the write end of a log pipe, blocking */
+static int channel = -1;
+static int standard = -1;	/* the read end of what is the logger's stderr */
+static int pipe_end = -1;	/* the write end of a log pipe, blocking */
 
 static int
 set_up(void **state)
 {
-	int	   fds[2], standards[2];
+	int fds[2], standards[2];
 	struct err err;
 
 	snprintf(folder, sizeof(folder), "/tmp/reeve-logger-XXXXXX");
@@ -74,7 +74,7 @@ static int
 add_source(const char *name)
 {
 	struct text payload = { 0 };
-	int	    fds[2];
+	int fds[2];
 
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
 	pack_span(&payload, span_text(name));
@@ -116,7 +116,7 @@ static int
 wait_for_end(uint64_t *took_ms)
 {
 	uint64_t from_ms = clock_ms();
-	int	 status;
+	int status;
 
 	for (int i = 0; i < 5000; i++) {
 		if (waitpid(logger, &status, WNOHANG) == logger) {
@@ -213,8 +213,8 @@ static void
 test_stop_loses_nothing(void **state)
 {
 	struct text out = { 0 };
-	int	    ends[8];
-	unsigned    lines = 0;
+	int ends[8];
+	unsigned lines = 0;
 
 	aim(LOG_FORM_JSON, log_path);
 	wait_until_heard();
@@ -236,11 +236,11 @@ test_stop_loses_nothing(void **state)
 static void
 test_reopen_answers(void **state)
 {
-	char	      answer[512];
-	char	      moved[160];
-	struct text   out = { 0 };
+	char answer[512];
+	char moved[160];
+	struct text out = { 0 };
 	struct unpack unpack;
-	ssize_t	      got;
+	ssize_t got;
 
 	snprintf(moved, sizeof(moved), "%s.1", log_path);
 	pipe_end = add_source("worker 0");
@@ -272,8 +272,8 @@ static void
 test_outlives_the_primary(void **state)
 {
 	struct text out = { 0 };
-	uint64_t    took_ms;
-	int	    second = add_source("worker 1");
+	uint64_t took_ms;
+	int second = add_source("worker 1");
 
 	pipe_end = add_source("worker 0");
 	aim(LOG_FORM_JSON, log_path);
@@ -296,7 +296,7 @@ static void
 test_signals_are_the_primarys(void **state)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2 };
-	struct text	 out = { 0 };
+	struct text out = { 0 };
 
 	pipe_end = add_source("worker 0");
 	usleep(50000);
@@ -319,7 +319,7 @@ count_lines(struct span text, uint64_t *lines_out, uint64_t *dropped_out)
 	*lines_out = *dropped_out = 0;
 	while (span_cut(&text, '\n', &line)) {
 		struct json_value record, value;
-		uint64_t	  count;
+		uint64_t count;
 
 		if (line.len == 0)
 			continue;
@@ -340,7 +340,7 @@ test_stuck_stderr(void **state)
 {
 	enum { LINES = 150000 };
 	struct text block = { 0 }, out = { 0 };
-	uint64_t    lines, dropped, from_ms = clock_ms();
+	uint64_t lines, dropped, from_ms = clock_ms();
 
 	pipe_end = add_source("worker 0");
 	for (int i = 0; i < 1000; i++)
@@ -372,7 +372,7 @@ static void
 test_stop_with_stuck_stderr(void **state)
 {
 	struct text block = { 0 };
-	uint64_t    took_ms;
+	uint64_t took_ms;
 
 	pipe_end = add_source("worker 0");
 	for (int i = 0; i < 5000; i++)
@@ -388,7 +388,7 @@ static void
 test_full_disk_complains_on_stderr(void **state)
 {
 	struct text out = { 0 };
-	uint64_t    took_ms;
+	uint64_t took_ms;
 
 	pipe_end = add_source("worker 0");
 	aim(LOG_FORM_JSON, "/dev/full");

@@ -84,7 +84,7 @@ test_peek_until(void **state)
 static size_t
 fill(void)
 {
-	char   line[100];
+	char line[100];
 	size_t count = 0;
 
 	memset(line, 'x', sizeof(line) - 1);
@@ -140,7 +140,7 @@ static void
 test_wraps(void **state)
 {
 	struct text in = { 0 }, out = { 0 };
-	char	    line[64];
+	char line[64];
 
 	put("kept so that it never is empty");
 	text_add_text(&in, "kept so that it never is empty\n");

@@ -16,15 +16,15 @@
 
 #include <cmocka.h>
 
-static char	     folder[64];
-static struct spool  *spool;
+static char folder[64];
+static struct spool *spool;
 static struct writer *writer;
 
 static const char *
 in_folder(const char *name)
 {
 	static char paths[4][128];
-	static int  turn;
+	static int turn;
 
 	turn = (turn + 1) % 4;
 	snprintf(paths[turn], sizeof(paths[turn]), "%s/%s", folder, name);
@@ -69,7 +69,7 @@ put(const char *line)
 static struct writer_news
 news(void)
 {
-	struct pollfd	   fd = { .fd = writer_news_fd(writer), .events = POLLIN };
+	struct pollfd fd = { .fd = writer_news_fd(writer), .events = POLLIN };
 	struct writer_news told = { 0 };
 
 	for (int i = 0; i < 50 && !writer_take_news(writer, &told); i++)
@@ -81,7 +81,7 @@ static void
 assert_file(const char *name, const char *expected)
 {
 	struct text text = { 0 };
-	struct err  err;
+	struct err err;
 
 	text_add_text(&text, "");
 	assert_true(file_read(in_folder(name), 1 << 20, &text, &err));
@@ -93,7 +93,7 @@ static void
 test_appends_to_a_file(void **state)
 {
 	struct stat about;
-	struct err  err;
+	struct err err;
 
 	umask(0);
 	assert_true(file_write(in_folder("a"), SPAN_OF("before\n"), 0600, &err));
@@ -176,7 +176,7 @@ static void
 test_full_disk(void **state)
 {
 	struct writer_news told;
-	uint64_t	   before_ms;
+	uint64_t before_ms;
 
 	writer_aim(writer, "/dev/full");
 	put("one");
@@ -207,7 +207,7 @@ static void
 test_fifo_without_reader_waits_for_one(void **state)
 {
 	struct pollfd ready;
-	char	      bytes[64];
+	char bytes[64];
 
 	assert_int_equal(mkfifo(in_folder("fifo"), 0600), 0);
 	writer_aim(writer, in_folder("a"));
@@ -241,11 +241,11 @@ static void
 test_stuck_reader(void **state)
 {
 	struct text fifo = { 0 }, file = { 0 };
-	unsigned    count, lines = 0;
-	uint64_t    dropped;
-	struct err  err;
-	ssize_t	    got;
-	int	    reader;
+	unsigned count, lines = 0;
+	uint64_t dropped;
+	struct err err;
+	ssize_t got;
+	int reader;
 
 	assert_int_equal(mkfifo(in_folder("fifo"), 0600), 0);
 	reader = open(in_folder("fifo"), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -274,15 +274,15 @@ static void
 test_stuck_reader_wakes_up(void **state)
 {
 	struct text fifo = { 0 };
-	unsigned    count, lines = 0;
-	int	    reader;
+	unsigned count, lines = 0;
+	int reader;
 
 	assert_int_equal(mkfifo(in_folder("fifo"), 0600), 0);
 	reader = open(in_folder("fifo"), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	writer_aim(writer, in_folder("fifo"));
 	count = stuff();
 	for (uint64_t end_ms = clock_ms() + 5000; lines < count && clock_ms() < end_ms;) {
-		char	bytes[4096];
+		char bytes[4096];
 		ssize_t got = read(reader, bytes, sizeof(bytes));
 
 		for (ssize_t i = 0; i < got; i++)

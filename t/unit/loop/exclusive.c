@@ -24,14 +24,14 @@ events_in(int epoll_fd, int fd)
 {
 	struct text text = { 0 };
 	struct span rest, line;
-	char	    path[64];
-	uint32_t    events = 0;
+	char path[64];
+	uint32_t events = 0;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", epoll_fd);
 	assert_true(file_read(path, 100000, &text, NULL));
 	rest = text_span(&text);
 	while (span_cut(&rest, '\n', &line)) {
-		int	 target;
+		int target;
 		unsigned found;
 
 		if (sscanf(line.at, "tfd: %d events: %x", &target, &found) == 2 && target == fd)
@@ -89,8 +89,8 @@ static void
 test_watches_carry_the_flag(void **state)
 {
 	struct loop *loop = loop_create(NULL);
-	int	     epoll_fd = epoll_fd_find();
-	int	     fd = eventfd(0, EFD_NONBLOCK), other_fd = eventfd(0, EFD_NONBLOCK);
+	int epoll_fd = epoll_fd_find();
+	int fd = eventfd(0, EFD_NONBLOCK), other_fd = eventfd(0, EFD_NONBLOCK);
 	struct watch watch, other;
 
 	exclusive_add(fd);
@@ -103,7 +103,7 @@ test_watches_carry_the_flag(void **state)
 	assert_false(events_in(epoll_fd, other_fd) & EPOLLEXCLUSIVE);
 	watch_readd(&watch);
 	assert_true(events_in(epoll_fd, fd) & EPOLLEXCLUSIVE);
-	watch_want(&watch, WATCH_READ | WATCH_WRITE); /* a MOD, which the kernel would refuse */
+	watch_want(&watch, WATCH_READ | WATCH_WRITE);	/* a MOD, which the kernel would refuse */
 	assert_true(events_in(epoll_fd, fd) & EPOLLEXCLUSIVE);
 	assert_true(events_in(epoll_fd, fd) & EPOLLOUT);
 	watch_want(&watch, WATCH_READ);
@@ -126,9 +126,9 @@ test_watches_carry_the_flag(void **state)
 static void
 test_set_of_descriptors(void **state)
 {
-	exclusive_remove(5000); /* never added */
+	exclusive_remove(5000);	/* never added */
 	exclusive_remove(-1);
-	exclusive_add(5000); /* far over the others */
+	exclusive_add(5000);	/* far over the others */
 	exclusive_add(5000);
 	exclusive_remove(5000);
 	exclusive_remove(5000);
@@ -139,8 +139,8 @@ test_set_of_descriptors(void **state)
 static void
 test_epoll_ctl_itself(void **state)
 {
-	int		   epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	int		   fd = eventfd(0, EFD_NONBLOCK);
+	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	int fd = eventfd(0, EFD_NONBLOCK);
 	struct epoll_event event = { .events = EPOLLIN };
 
 	exclusive_add(fd);

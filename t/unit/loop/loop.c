@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 static struct loop *loop;
-static char	    calls[64]; /* one letter a call */
+static char calls[64];	/* one letter a call */
 
 static void
 note(char letter)
@@ -73,9 +73,9 @@ run_for(uint64_t ms)
 /* -- laters */
 
 struct lettered {
-	char	     letter;
-	struct later later;
-	struct later *adds;
+	char		 letter;
+	struct later	 later;
+	struct later	*adds;
 };
 
 static void
@@ -95,7 +95,7 @@ add_laters(void *owner)
 
 	for (int i = 0; i < 3; i++)
 		loop_later(loop, &all[i].later);
-	loop_later(loop, &all[0].later); /* twice is once */
+	loop_later(loop, &all[0].later);	/* twice is once */
 	loop_later_cancel(&all[1].later);
 	note('.');
 	loop_stop(loop);
@@ -112,7 +112,7 @@ test_laters_run_at_the_end_of_the_turn(void **state)
 	timer_init(&timer, loop, add_laters, all);
 	timer_arm(&timer, 0);
 	loop_run(loop);
-	assert_string_equal(calls, ".acd"); /* d was added by a, in the same turn */
+	assert_string_equal(calls, ".acd");	/* d was added by a, in the same turn */
 	timer_fini(&timer);
 	loop_later_cancel(&all[1].later);
 }
@@ -124,13 +124,13 @@ test_laters_added_before_are_the_first_act(void **state)
 
 	loop_later(loop, &one.later);
 	loop_stop(loop);
-	loop_run(loop); /* stopped before: does not poll */
+	loop_run(loop);	/* stopped before: does not poll */
 	assert_string_equal(calls, "a");
 }
 
 struct piece {
-	struct later later;
-	char	     bytes[100];
+	struct later	later;
+	char		bytes[100];
 };
 
 static void
@@ -144,7 +144,7 @@ static void
 test_what_is_left_of_laters_runs_when_the_loop_goes(void **state)
 {
 	struct piece *piece = memory_zalloc(sizeof(*piece));
-	struct loop  *other = loop_create(NULL);
+	struct loop *other = loop_create(NULL);
 
 	loop_free_later(other, &piece->later, piece_free);
 	loop_free_later(other, &piece->later, piece_free);
@@ -167,8 +167,8 @@ turn_starts(void *owner, uint64_t now_ms)
 }
 
 struct hearer {
-	struct watch watch;
-	uint64_t     heard_ms;
+	struct watch	watch;
+	uint64_t	heard_ms;
 };
 
 static void
@@ -188,9 +188,9 @@ static void
 test_clock_is_fresh_and_stands_during_a_turn(void **state)
 {
 	struct hearer hearer;
-	int	      fd = eventfd(0, EFD_NONBLOCK);
-	uint64_t      before_ms;
-	pid_t	      child;
+	int fd = eventfd(0, EFD_NONBLOCK);
+	uint64_t before_ms;
+	pid_t child;
 
 	loop_on_turn(loop, turn_starts, calls);
 	watch_init(&hearer.watch, loop, fd, hear_slowly, &hearer);
@@ -204,7 +204,7 @@ test_clock_is_fresh_and_stands_during_a_turn(void **state)
 	loop_run(loop);
 	assert_string_equal(calls, "Th");
 	assert_int_equal(loop_turns(loop), 1);
-	assert_true(hearer.heard_ms >= before_ms + 29); /* read after the poll returned, not before */
+	assert_true(hearer.heard_ms >= before_ms + 29);	/* read after the poll returned, not before */
 	watch_fini(&hearer.watch);
 	waitpid(child, NULL, 0);
 	close(fd);
@@ -236,8 +236,8 @@ static void
 test_turn_counts_once_for_all_its_callbacks(void **state)
 {
 	struct watch watches[3];
-	int	     fd = eventfd(1, EFD_NONBLOCK);
-	int	     copies[3];
+	int fd = eventfd(1, EFD_NONBLOCK);
+	int copies[3];
 
 	loop_on_turn(loop, turn_starts, calls);
 	for (int i = 0; i < 3; i++) {
@@ -293,8 +293,8 @@ static void
 test_stop_is_heard_at_once(void **state)
 {
 	struct watch watches[2];
-	int	     fd = eventfd(1, EFD_NONBLOCK);
-	int	     copy = dup(fd);
+	int fd = eventfd(1, EFD_NONBLOCK);
+	int copy = dup(fd);
 
 	watch_init(&watches[0], loop, fd, hear_and_stop, &watches[0]);
 	watch_init(&watches[1], loop, copy, hear_and_stop, &watches[1]);
@@ -326,9 +326,9 @@ static void
 test_child_takes_nothing_from_its_parent(void **state)
 {
 	struct watch watch;
-	int	     fd = eventfd(1, EFD_NONBLOCK);
-	int	     status;
-	pid_t	     child;
+	int fd = eventfd(1, EFD_NONBLOCK);
+	int status;
+	pid_t child;
 
 	watch_init(&watch, loop, fd, hear, &watch);
 	watch_want(&watch, WATCH_READ);

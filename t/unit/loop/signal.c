@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 static struct loop *loop;
-static int	    heard[2];
+static int heard[2];
 
 static void
 hear(void *owner, int signal_number)
@@ -29,13 +29,13 @@ test_signals_are_heard_in_the_loop(void **state)
 	one = loop_signal_create(loop, SIGUSR1, hear, heard);
 	two = loop_signal_create(loop, SIGUSR2, hear, heard);
 	raise(SIGUSR1);
-	assert_int_equal(heard[0], 0); /* not from the handler */
+	assert_int_equal(heard[0], 0);	/* not from the handler */
 	loop_run(loop);
 	assert_int_equal(heard[0], 1);
 	raise(SIGUSR2);
 	loop_run(loop);
 	assert_int_equal(heard[1], 1);
-	raise(SIGUSR1); /* again, and again */
+	raise(SIGUSR1);	/* again, and again */
 	loop_run(loop);
 	assert_int_equal(heard[0], 2);
 	assert_int_equal(loop_turns(loop), 3);

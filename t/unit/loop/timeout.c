@@ -13,7 +13,7 @@
 
 static struct loop *loop;
 static struct timer end;
-static char	    calls[64]; /* one letter a call */
+static char calls[64];	/* one letter a call */
 
 static void
 stop_now(void *owner)
@@ -55,9 +55,9 @@ sleep_ms(long ms)
 
 /* Writes its letter when its time has come, and sees that it is not too early. */
 struct waiter {
-	struct timeout timeout;
-	char	       letter;
-	uint64_t       not_before_ms;
+	struct timeout	timeout;
+	char		letter;
+	uint64_t	not_before_ms;
 };
 
 static void
@@ -154,7 +154,7 @@ test_never_is_no_class(void **state)
 
 	waiter_init(&a, 'a', waiter_waited);
 	waiter_arm(&a, 5);
-	timeout_arm(&a.timeout, NULL); /* and takes it out of the class it was in */
+	timeout_arm(&a.timeout, NULL);	/* and takes it out of the class it was in */
 	assert_false(timeout_is_armed(&a.timeout));
 	run_for(20);
 	assert_string_equal(calls, "");
@@ -174,7 +174,7 @@ test_timer_of_a_gone_head(void **state)
 	waiter_arm(&b, 30);
 	run_for(100);
 	assert_string_equal(calls, "b");
-	waiter_arm(&a, 30); /* after the queue was empty */
+	waiter_arm(&a, 30);	/* after the queue was empty */
 	run_for(60);
 	assert_string_equal(calls, "ba");
 }
@@ -243,7 +243,7 @@ test_handler_may_arm_itself(void **state)
 static void
 test_disarm_after_the_loop_is_gone(void **state)
 {
-	struct loop  *other = loop_create(NULL);
+	struct loop *other = loop_create(NULL);
 	struct waiter a;
 
 	waiter_init(&a, 'a', waiter_waited);
@@ -258,9 +258,9 @@ static void
 test_many(void **state)
 {
 	enum { MANY = 100000 };
-	struct timeout	     *timeouts = memory_alloc(MANY * sizeof(*timeouts));
+	struct timeout *timeouts = memory_alloc(MANY * sizeof(*timeouts));
 	struct timeout_class *class = timeout_class_for(loop, 10);
-	int		      count = 0;
+	int count = 0;
 
 	memset(calls, 0, sizeof(calls));
 	for (int i = 0; i < MANY; i++) {

@@ -27,10 +27,10 @@ loop_tear_down(void **state)
 }
 
 struct alarm {
-	struct timer timer;
-	uint64_t     rang_ms;
-	int	     count;
-	bool	     stops;
+	struct timer	timer;
+	uint64_t	rang_ms;
+	int		count;
+	bool		stops;
 };
 
 static void
@@ -75,7 +75,7 @@ test_never_early(void **state)
 {
 	struct alarm alarm;
 	struct watch watch;
-	int	     fd = eventfd(1, EFD_NONBLOCK);
+	int fd = eventfd(1, EFD_NONBLOCK);
 
 	watch_init(&watch, loop, fd, hear_nothing, NULL);
 	watch_want(&watch, WATCH_READ);
@@ -134,8 +134,8 @@ test_disarmed_never_rings(void **state)
 
 /* Two due in one turn: who rings first disarms the other. */
 struct rivals {
-	struct timer timers[2];
-	int	     count;
+	struct timer	timers[2];
+	int		count;
 };
 
 static void
@@ -152,7 +152,7 @@ static void
 test_disarmed_in_the_same_turn(void **state)
 {
 	struct rivals rivals = { .count = 0 };
-	struct alarm  end;
+	struct alarm end;
 
 	alarm_init(&end, true);
 	for (int i = 0; i < 2; i++) {

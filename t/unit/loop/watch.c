@@ -16,7 +16,7 @@
 
 static struct loop *loop;
 static struct timer end;
-static int	    pair[2];
+static int pair[2];
 
 static void
 stop_now(void *owner)
@@ -51,9 +51,9 @@ run_for(uint64_t ms)
 
 /* Counts what it hears, and stops the loop. */
 struct hearer {
-	struct watch watch;
-	int	     count;
-	unsigned     ready;
+	struct watch	watch;
+	int		count;
+	unsigned	ready;
 };
 
 static void
@@ -87,7 +87,7 @@ static void
 test_each_want_is_heard_alone(void **state)
 {
 	static const struct {
-		unsigned wants, hears;
+		unsigned	wants, hears;
 	} steps[] = {
 		{ WATCH_NOTHING, 0 },
 		{ WATCH_READ, WATCH_READ },
@@ -116,14 +116,14 @@ static void
 test_level_triggered(void **state)
 {
 	struct hearer hearer;
-	char	      byte;
+	char byte;
 
 	hearer_init(&hearer, pair[0]);
 	watch_want(&hearer.watch, WATCH_READ);
 	assert_int_equal(heard(&hearer), 0);
 	assert_int_equal(write(pair[1], "x", 1), 1);
 	assert_int_equal(heard(&hearer), WATCH_READ);
-	assert_int_equal(heard(&hearer), WATCH_READ); /* nobody has read it yet */
+	assert_int_equal(heard(&hearer), WATCH_READ);	/* nobody has read it yet */
 	assert_int_equal(read(pair[0], &byte, 1), 1);
 	assert_int_equal(heard(&hearer), 0);
 	watch_fini(&hearer.watch);
@@ -167,7 +167,7 @@ test_readd(void **state)
 
 	hearer_init(&hearer, pair[0]);
 	watch_readd(&hearer.watch);
-	assert_int_equal(heard(&hearer), 0); /* wants nothing still */
+	assert_int_equal(heard(&hearer), 0);	/* wants nothing still */
 	watch_want(&hearer.watch, WATCH_READ);
 	assert_int_equal(write(pair[1], "x", 1), 1);
 	watch_readd(&hearer.watch);
@@ -178,10 +178,10 @@ test_readd(void **state)
 /* -- being finished while others of the same turn are still to be called */
 
 struct crowd {
-	struct watch watches[4];
-	struct timer timer;
-	int	     fds[4];
-	int	     count;
+	struct watch	watches[4];
+	struct timer	timer;
+	int		fds[4];
+	int		count;
 };
 
 static void
@@ -190,7 +190,7 @@ crowd_ends(struct crowd *crowd)
 	crowd->count++;
 	for (int i = 0; i < 4; i++) {
 		watch_fini(&crowd->watches[i]);
-		memset(&crowd->watches[i], 0xee, sizeof(crowd->watches[i])); /* as freed memory would be */
+		memset(&crowd->watches[i], 0xee, sizeof(crowd->watches[i]));	/* as freed memory would be */
 	}
 	timer_fini(&crowd->timer);
 	memset(&crowd->timer, 0xee, sizeof(crowd->timer));
@@ -291,13 +291,13 @@ keep_line(void *owner, enum log_level level, struct span line)
 static void
 test_unwatchable_is_logged(void **state)
 {
-	struct text   lines = { 0 };
+	struct text lines = { 0 };
 	struct hearer hearer;
-	int	      fd = open("/proc/self/exe", O_RDONLY);
+	int fd = open("/proc/self/exe", O_RDONLY);
 
 	log_to(keep_line, &lines);
 	hearer_init(&hearer, fd);
-	watch_want(&hearer.watch, WATCH_READ); /* epoll knows no regular files: EPERM */
+	watch_want(&hearer.watch, WATCH_READ);	/* epoll knows no regular files: EPERM */
 	log_to(NULL, NULL);
 	assert_non_null(strstr(lines.bytes, message_text(MSG_WATCH_FAILED)));
 	assert_non_null(strstr(lines.bytes, "Operation not permitted"));
@@ -313,7 +313,7 @@ static void
 test_hangup_is_told_and_nothing_else(void **state)
 {
 	struct hearer hearer;
-	uint64_t      turns;
+	uint64_t turns;
 
 	hearer_init(&hearer, pair[0]);
 	watch_want(&hearer.watch, WATCH_READ);
@@ -343,7 +343,7 @@ static void
 test_closing_leaves_nothing_behind(void **state)
 {
 	struct hearer hearer;
-	int	      before[2];
+	int before[2];
 
 	memcpy(before, pair, sizeof(pair));
 	hearer_init(&hearer, pair[0]);

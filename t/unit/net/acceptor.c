@@ -19,7 +19,7 @@ enum { CLIENTS_MAX = 64 };
 
 struct hall {
 	struct loop	*loop;
-	struct acceptor *acceptor;
+	struct acceptor	*acceptor;
 	struct address	 address;
 	struct timer	 timer;
 	int		 clients[CLIENTS_MAX];
@@ -75,8 +75,8 @@ static void
 hall_open(struct hall *hall)
 {
 	struct endpoint endpoint;
-	socklen_t	size = sizeof(struct sockaddr_in);
-	int		fd;
+	socklen_t size = sizeof(struct sockaddr_in);
+	int fd;
 
 	*hall = (struct hall){ .loop = loop_create(NULL) };
 	assert_true(endpoint_parse(SPAN_OF("127.0.0.1:1"), &endpoint, NULL));
@@ -120,7 +120,7 @@ test_batches(void **state)
 	hall_connect(&hall, 40);
 	hall_run(&hall, 50);
 	assert_int_equal(hall.accepted, 40);
-	assert_in_range(hall.turns, 5, 10); /* 8 at a time, over the re-adding at 16 */
+	assert_in_range(hall.turns, 5, 10);	/* 8 at a time, over the re-adding at 16 */
 	acceptor_close(hall.acceptor);
 	acceptor_close(NULL);
 	hall_close(&hall);
@@ -203,16 +203,16 @@ static void
 test_no_descriptors(void **state)
 {
 	struct rlimit before, small;
-	struct hall   hall;
-	double	      cpu;
-	unsigned      some;
+	struct hall hall;
+	double cpu;
+	unsigned some;
 
 	hall_open(&hall);
 	hall.keeps = true;
 	hall_connect(&hall, 20);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	small = before;
-	small.rlim_cur = (rlim_t)hall.clients[19] + 6; /* numbers below are all taken */
+	small.rlim_cur = (rlim_t)hall.clients[19] + 6;	/* numbers below are all taken */
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &small), 0);
 	cpu = cpu_ms();
 	hall_run(&hall, 300);

@@ -33,7 +33,7 @@ static struct endpoint
 endpoint_of(const char *text)
 {
 	struct endpoint endpoint;
-	struct err	err;
+	struct err err;
 
 	if (!endpoint_parse(span_text(text), &endpoint, &err))
 		fail_msg("%s: %s", text, err.text);
@@ -66,8 +66,8 @@ static void
 test_refused(void **state)
 {
 	static const struct {
-		const char *text;
-		const char *says;
+		const char	*text;
+		const char	*says;
 	} rows[] = {
 		{ "", "missing" },
 		{ "8080", "did you mean \":8080\"" },
@@ -90,7 +90,7 @@ test_refused(void **state)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct endpoint endpoint;
-		struct err	err = { "" };
+		struct err err = { "" };
 
 		assert_false(endpoint_parse(span_text(rows[i].text), &endpoint, &err));
 		if (strstr(err.text, rows[i].says) == NULL)
@@ -103,8 +103,8 @@ static uint16_t
 free_port(void)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	socklen_t	   size = sizeof(address);
-	int		   fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t size = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
@@ -116,8 +116,8 @@ static bool
 can_connect(const char *ip, uint16_t port)
 {
 	struct address address;
-	int	       fd;
-	bool	       is_connected;
+	int fd;
+	bool is_connected;
 
 	assert_true(address_parse_host(span_text(ip), port, &address));
 	fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -129,12 +129,12 @@ can_connect(const char *ip, uint16_t port)
 static void
 test_listens(void **state)
 {
-	uint16_t	port = free_port();
-	char		text[64];
+	uint16_t port = free_port();
+	char text[64];
 	struct endpoint endpoint;
-	struct err	err = { "" };
-	int		fd, nodelay = 0;
-	socklen_t	size = sizeof(nodelay);
+	struct err err = { "" };
+	int fd, nodelay = 0;
+	socklen_t size = sizeof(nodelay);
 
 	snprintf(text, sizeof(text), ":%u", port);
 	endpoint = endpoint_of(text);
@@ -162,7 +162,7 @@ static void
 test_no_such_address(void **state)
 {
 	struct endpoint endpoint = endpoint_of("192.0.2.1:8080");
-	struct err	err;
+	struct err err;
 
 	assert_int_equal(endpoint_listen(&endpoint, 16, false, &err), -1);
 	assert_non_null(strstr(err.text, "no interface of this machine"));
@@ -171,11 +171,11 @@ test_no_such_address(void **state)
 static void
 test_unix(void **state)
 {
-	char		path[100], text[110];
+	char path[100], text[110];
 	struct endpoint endpoint;
-	struct err	err = { "" };
-	struct stat	status;
-	int		fd;
+	struct err err = { "" };
+	struct stat status;
+	int fd;
 
 	snprintf(path, sizeof(path), "%s/s", directory);
 	snprintf(text, sizeof(text), "unix:%s", path);
@@ -186,7 +186,7 @@ test_unix(void **state)
 	assert_int_equal(status.st_mode & 0777, 0666);
 	assert_int_equal(endpoint_listen(&endpoint, 16, false, &err), -1);
 	assert_non_null(strstr(err.text, "another program listens there"));
-	close(fd); /* the file stays behind, as after a crash */
+	close(fd);	/* the file stays behind, as after a crash */
 	fd = endpoint_listen(&endpoint, 16, false, &err);
 	assert_true(fd >= 0);
 	close(fd);
@@ -195,7 +195,7 @@ test_unix(void **state)
 	close(fd);
 	assert_int_equal(endpoint_listen(&endpoint, 16, false, &err), -1);
 	assert_non_null(strstr(err.text, "no socket"));
-	assert_int_equal(stat(path, &status), 0); /* nobody's file is removed */
+	assert_int_equal(stat(path, &status), 0);	/* nobody's file is removed */
 	unlink(path);
 	endpoint = endpoint_of("unix:/nowhere/at/all/s");
 	assert_int_equal(endpoint_listen(&endpoint, 16, false, &err), -1);
@@ -207,17 +207,17 @@ static void
 test_passed(void **state)
 {
 	struct endpoint listener, web = endpoint_of("fd:web"), other = endpoint_of("fd:other");
-	char		text[64], pid[32];
-	pid_t		child;
-	int		status;
+	char text[64], pid[32];
+	pid_t child;
+	int status;
 
 	snprintf(text, sizeof(text), "127.0.0.1:%u", free_port());
 	listener = endpoint_of(text);
 	child = fork();
 	if (child == 0) {
-		int	   listening = endpoint_listen(&listener, 16, false, NULL);
+		int listening = endpoint_listen(&listener, 16, false, NULL);
 		struct err err;
-		int	   fd;
+		int fd;
 
 		dup2(listening, 4);
 		snprintf(pid, sizeof(pid), "%d", (int)getpid());
@@ -225,7 +225,7 @@ test_passed(void **state)
 		setenv("LISTEN_FDS", "2", 1);
 		setenv("LISTEN_FDNAMES", "control:web", 1);
 		if (endpoint_listen(&web, 16, false, &err) >= 0)
-			_exit(1); /* meant for another process */
+			_exit(1);	/* meant for another process */
 		setenv("LISTEN_PID", pid, 1);
 		fd = endpoint_listen(&web, 16, false, &err);
 		if (fd < 5 || !(fcntl(fd, F_GETFD) & FD_CLOEXEC) || !(fcntl(4, F_GETFD) & FD_CLOEXEC))

@@ -36,7 +36,7 @@ ask(const char *host, struct answer *answer)
 
 	*answer = (struct answer){ .loop = loop };
 	assert_non_null(resolver_ask(resolver, span_text(host), 81, take, answer));
-	assert_int_equal(answer->times, 0);		/* never from inside */
+	assert_int_equal(answer->times, 0);	/* never from inside */
 	loop_run(loop);
 	assert_int_equal(answer->times, 1);
 	resolver_free(resolver);

@@ -139,7 +139,7 @@ ends_and_resets(void **state)
 	wait_readable(stream.fd);
 	stream_reset(&stream);
 	assert_int_equal(stream.fd, -1);
-	stream_shutdown(&stream);			/* closed: nothing to do */
+	stream_shutdown(&stream);	/* closed: nothing to do */
 	stream_reset(&stream);
 	stream_close(&stream);
 	close(other);

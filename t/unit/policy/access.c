@@ -26,10 +26,10 @@ tear_down(void **state)
 static unsigned
 ask(const struct policy_type *type, const char *yaml, const char *client)
 {
-	void		    *policy = fixture_policy(&fixture, yaml, type);
+	void *policy = fixture_policy(&fixture, yaml, type);
 	struct fake_exchange fake;
-	struct request	    *request = fake_begin(&fake, "GET", "/");
-	unsigned	     status;
+	struct request *request = fake_begin(&fake, "GET", "/");
+	unsigned status;
 
 	assert_non_null(policy);
 	request->client_address = (struct address){ 0 };

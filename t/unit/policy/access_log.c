@@ -7,11 +7,11 @@
 
 #include "../stage_fixture.h"
 
-static struct stage_fixture	  fixture;
-static struct access_log_options  options;
-static struct text		  lines;
-static unsigned			  line_count;
-static enum log_level		  last_level;
+static struct stage_fixture fixture;
+static struct access_log_options options;
+static struct text lines;
+static unsigned line_count;
+static enum log_level last_level;
 
 static struct span redact_names[] = { SPAN("authorization"), SPAN("cookie"), SPAN("token") };
 
@@ -74,8 +74,8 @@ static void
 the_record_says_what_product_md_lists(void **state)
 {
 	struct fake_exchange fake;
-	struct request	    *request;
-	void		    *policy;
+	struct request *request;
+	void *policy;
 
 	(void)state;
 	fixture.builder.route = SPAN_OF("/a/*");
@@ -114,9 +114,9 @@ the_record_says_what_product_md_lists(void **state)
 static void
 a_failed_try_is_told(void **state)
 {
-	void		    *policy = fixture_policy(&fixture, NULL, &policy_log);
+	void *policy = fixture_policy(&fixture, NULL, &policy_log);
 	struct fake_exchange fake;
-	struct request	    *request = answered(&fake, "/", 502);
+	struct request *request = answered(&fake, "/", 502);
 
 	(void)state;
 	request->upstream = SPAN_OF("127.0.0.1:3000");
@@ -137,9 +137,9 @@ a_failed_try_is_told(void **state)
 static void
 a_client_that_left_is_told(void **state)
 {
-	void		    *policy = fixture_policy(&fixture, NULL, &policy_log);
+	void *policy = fixture_policy(&fixture, NULL, &policy_log);
 	struct fake_exchange fake;
-	struct request	    *request = answered(&fake, "/", 0);
+	struct request *request = answered(&fake, "/", 0);
 
 	(void)state;
 	request->state = REQUEST_ABORTED;
@@ -157,9 +157,9 @@ secrets_never_appear(void **state)
 				   "    sid: '{cookie.sid}'\n    tok: '{query.ToKeN}'\n    q: '{query}'\n"
 				   "    u: '{uri}'\n"
 				   "    ok: '{header.x-trace}/{{x}}'\n";
-	void		    *policy = fixture_policy(&fixture, yaml, &policy_log);
+	void *policy = fixture_policy(&fixture, yaml, &policy_log);
 	struct fake_exchange fake;
-	struct request	    *request = answered(&fake, "/p?a=1&token=SECRET&%54oken=SECRET&token&tokens=ok", 200);
+	struct request *request = answered(&fake, "/p?a=1&token=SECRET&%54oken=SECRET&token&tokens=ok", 200);
 
 	(void)state;
 	assert_non_null(policy);
@@ -185,8 +185,8 @@ static void
 sampling_keeps_every_error(void **state)
 {
 	struct fake_exchange fake;
-	struct request	    *request;
-	void		    *policy;
+	struct request *request;
+	void *policy;
 
 	(void)state;
 	options.sample = 0;
@@ -214,7 +214,7 @@ static void
 it_can_be_off(void **state)
 {
 	struct fake_exchange fake;
-	struct request	    *request = answered(&fake, "/", 500);
+	struct request *request = answered(&fake, "/", 500);
 
 	(void)state;
 	policy_log.on_end(fixture_policy(&fixture, "log: {enabled: false}\n", &policy_log), request);
@@ -231,10 +231,10 @@ it_can_be_off(void **state)
 static void
 hostile_text_stays_one_valid_line(void **state)
 {
-	void		    *policy = fixture_policy(&fixture, NULL, &policy_log);
+	void *policy = fixture_policy(&fixture, NULL, &policy_log);
 	struct fake_exchange fake;
-	struct request	    *request = answered(&fake, "/", 200);
-	char		    *agent = arena_alloc(&fake.arena, 30000);
+	struct request *request = answered(&fake, "/", 200);
+	char *agent = arena_alloc(&fake.arena, 30000);
 
 	(void)state;
 	memset(agent, '\x01', 30000);

@@ -28,9 +28,9 @@ tear_down(void **state)
 static void
 limits_are_set_for_the_transport(void **state)
 {
-	void		    *policy = fixture_policy(&fixture, "body: {max_size: 2K, timeout: 3s}\n", &policy_body);
+	void *policy = fixture_policy(&fixture, "body: {max_size: 2K, timeout: 3s}\n", &policy_body);
 	struct fake_exchange fake;
-	struct request	    *request = fake_begin(&fake, "POST", "/");
+	struct request *request = fake_begin(&fake, "POST", "/");
 
 	(void)state;
 	assert_int_equal(policy_body.on_request(policy, request), STAGE_NEXT);
@@ -42,9 +42,9 @@ limits_are_set_for_the_transport(void **state)
 static void
 defaults_leave_the_timeout_to_the_listener(void **state)
 {
-	void		    *policy = fixture_policy(&fixture, NULL, &policy_body);
+	void *policy = fixture_policy(&fixture, NULL, &policy_body);
 	struct fake_exchange fake;
-	struct request	    *request = fake_begin(&fake, "POST", "/");
+	struct request *request = fake_begin(&fake, "POST", "/");
 
 	(void)state;
 	assert_true(policy_body.always);
@@ -62,8 +62,8 @@ a_length_that_is_too_long_is_refused_at_once(void **state)
 	(void)state;
 	for (uint64_t length = 10; length <= 11; length++) {
 		struct fake_exchange fake;
-		struct request	    *request = fake_begin(&fake, "POST", "/");
-		bool		     fits = length <= 10;
+		struct request *request = fake_begin(&fake, "POST", "/");
+		bool fits = length <= 10;
 
 		request->has_body = request->has_length = true;
 		request->content_length = length;
@@ -80,8 +80,8 @@ static unsigned
 ask_typed(const void *policy, const char *type, bool has_body)
 {
 	struct fake_exchange fake;
-	struct request	    *request = fake_begin(&fake, "POST", "/");
-	unsigned	     status;
+	struct request *request = fake_begin(&fake, "POST", "/");
+	unsigned status;
 
 	request->has_body = has_body;
 	if (type)
@@ -112,8 +112,8 @@ only_listed_types_are_taken(void **state)
 /* -- content that is held ----------------------------------------------------------------------------------------- */
 
 static struct text given;	/* what the handler got */
-static unsigned	   handler_starts;
-static unsigned	   handler_lasts;
+static unsigned handler_starts;
+static unsigned handler_lasts;
 
 static void
 keep_body(struct request *request, struct span piece, bool last)
@@ -146,11 +146,11 @@ static const struct handler_type taking_handler = { .key = "taking", .start = ta
 static unsigned
 hold(const char *yaml, const char *first, const char *second)
 {
-	void		    *policy = fixture_policy(&fixture, yaml, &policy_body);
-	struct route	     route = { .handler = &taking_handler };
+	void *policy = fixture_policy(&fixture, yaml, &policy_body);
+	struct route route = { .handler = &taking_handler };
 	struct fake_exchange fake;
-	struct request	    *request = fake_begin(&fake, "POST", "/");
-	unsigned	     status;
+	struct request *request = fake_begin(&fake, "POST", "/");
+	unsigned status;
 
 	text_clear(&given);
 	handler_starts = handler_lasts = 0;
@@ -204,7 +204,7 @@ json_is_asked_only_of_those_who_send_content(void **state)
 	(void)state;
 	for (unsigned says_length = 0; says_length < 2; says_length++) {
 		struct fake_exchange fake;
-		struct request	    *request = fake_begin(&fake, says_length ? "POST" : "GET", "/");
+		struct request *request = fake_begin(&fake, says_length ? "POST" : "GET", "/");
 
 		request->has_length = says_length;
 		assert_int_equal(policy_body.on_request(policy, request), says_length ? STAGE_ANSWERED : STAGE_NEXT);
@@ -217,9 +217,9 @@ json_is_asked_only_of_those_who_send_content(void **state)
 static void
 a_client_that_leaves_while_it_sends_leaves_nothing(void **state)
 {
-	void		    *policy = fixture_policy(&fixture, "body: {buffer: true}\n", &policy_body);
+	void *policy = fixture_policy(&fixture, "body: {buffer: true}\n", &policy_body);
 	struct fake_exchange fake;
-	struct request	    *request = fake_begin(&fake, "POST", "/");
+	struct request *request = fake_begin(&fake, "POST", "/");
 
 	(void)state;
 	request->has_body = true;

@@ -8,7 +8,7 @@
 #include "../stage_fixture.h"
 
 static struct stage_fixture fixture;
-static char		    directory[] = "/tmp/reeve-errors-XXXXXX";
+static char directory[] = "/tmp/reeve-errors-XXXXXX";
 
 static int
 set_up(void **state)
@@ -30,12 +30,12 @@ tear_down(void **state)
 static void
 the_default_is_problem_json(void **state)
 {
-	void		    *policy = fixture_policy(&fixture, NULL, &policy_errors);
+	void *policy = fixture_policy(&fixture, NULL, &policy_errors);
 	struct fake_exchange fake;
-	struct request	    *request = fake_begin(&fake, "GET", "/");
-	struct json_value    problem, member;
-	struct text	     text = { 0 };
-	uint64_t	     number;
+	struct request *request = fake_begin(&fake, "GET", "/");
+	struct json_value problem, member;
+	struct text text = { 0 };
+	uint64_t number;
 
 	(void)state;
 	request->request_id = SPAN_OF("id-1");
@@ -57,8 +57,8 @@ static void
 without_detail_and_id_there_are_no_such_members(void **state)
 {
 	struct fake_exchange fake;
-	struct request	    *request = fake_begin(&fake, "GET", "/");
-	struct json_value    problem, member;
+	struct request *request = fake_begin(&fake, "GET", "/");
+	struct json_value problem, member;
 
 	(void)state;
 	assert_true(json_parse(errors_default_content(request, 400, NULL), &problem));
@@ -87,8 +87,8 @@ html_is_for_those_who_prefer_it(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct fake_exchange fake;
-		struct request	    *request = fake_begin(&fake, "GET", "/");
-		struct span	     content;
+		struct request *request = fake_begin(&fake, "GET", "/");
+		struct span content;
 
 		fake_field(&fake, "Accept", cases[i].accept);
 		request->request_id = SPAN_OF("<id>");
@@ -109,9 +109,9 @@ html_is_for_those_who_prefer_it(void **state)
 static void
 format_html_is_always_html(void **state)
 {
-	void		    *policy = fixture_policy(&fixture, "errors: html\n", &policy_errors);
+	void *policy = fixture_policy(&fixture, "errors: html\n", &policy_errors);
 	struct fake_exchange fake;
-	struct request	    *request = fake_begin(&fake, "GET", "/");
+	struct request *request = fake_begin(&fake, "GET", "/");
 
 	(void)state;
 	policy_errors.error_content(policy, request, 500, NULL);
@@ -122,10 +122,10 @@ format_html_is_always_html(void **state)
 static const char *
 content_of(const void *policy, unsigned status, char type_out[64])
 {
-	static char	     copy[256];
+	static char copy[256];
 	struct fake_exchange fake;
-	struct request	    *request = fake_begin(&fake, "GET", "/");
-	struct span	     content = policy_errors.error_content(policy, request, status, NULL);
+	struct request *request = fake_begin(&fake, "GET", "/");
+	struct span content = policy_errors.error_content(policy, request, status, NULL);
 
 	snprintf(copy, sizeof(copy), "%.*s", (int)content.len, content.at);
 	snprintf(type_out, 64, "%s", fake_value(&fake, "Content-Type"));
@@ -136,9 +136,9 @@ content_of(const void *policy, unsigned status, char type_out[64])
 static void
 own_pages_answer_their_status_and_class(void **state)
 {
-	char		yaml[256], page[64], class_page[64], type[64];
-	struct err	err;
-	void	       *policy;
+	char yaml[256], page[64], class_page[64], type[64];
+	struct err err;
+	void *policy;
 
 	(void)state;
 	snprintf(page, sizeof(page), "%s/404.html", directory);

@@ -27,10 +27,10 @@ fields_are_removed_set_and_added(void **state)
 {
 	static const char yaml[] = "headers:\n  set: {Server: mine, X-Id: '{query.id}'}\n  add: {Vary: Origin}\n"
 				   "  remove: [X-Powered-By, X-Inner]\n";
-	void		    *policy = fixture_policy(&fixture, yaml, &policy_headers);
+	void *policy = fixture_policy(&fixture, yaml, &policy_headers);
 	struct fake_exchange fake;
-	struct request	    *request = fake_begin(&fake, "GET", "/?id=7");
-	struct fields	    *fields = &request->response.fields;
+	struct request *request = fake_begin(&fake, "GET", "/?id=7");
+	struct fields *fields = &request->response.fields;
 
 	(void)state;
 	fields_add_named(fields, SPAN_OF("x-powered-by"), SPAN_OF("them"));
@@ -59,7 +59,7 @@ a_client_cannot_write_a_field_of_his_own(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
 		struct fake_exchange fake;
-		struct request	    *request = fake_begin(&fake, "GET", targets[i]);
+		struct request *request = fake_begin(&fake, "GET", targets[i]);
 
 		policy_headers.on_response(policy, request);
 		assert_int_equal(request->response.fields.count, 0);

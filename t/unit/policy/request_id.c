@@ -41,11 +41,11 @@ hex_number(const char *from, size_t count)
 static void
 made_ids_are_uuid_v7(void **state)
 {
-	void		    *policy = fixture_policy(&fixture, NULL, &policy_request_id);
+	void *policy = fixture_policy(&fixture, NULL, &policy_request_id);
 	struct fake_exchange fake;
-	struct request	    *request = fake_begin(&fake, "GET", "/");
-	uint64_t	     before_ms = clock_wall_ms(), made_ms;
-	const char	    *id;
+	struct request *request = fake_begin(&fake, "GET", "/");
+	uint64_t before_ms = clock_wall_ms(), made_ms;
+	const char *id;
 
 	(void)state;
 	assert_int_equal(policy_request_id.on_request(policy, request), STAGE_NEXT);
@@ -68,7 +68,7 @@ made_ids_are_uuid_v7(void **state)
 static void
 no_two_ids_are_alike(void **state)
 {
-	void	   *policy = fixture_policy(&fixture, "request_id: true\n", &policy_request_id);
+	void *policy = fixture_policy(&fixture, "request_id: true\n", &policy_request_id);
 	struct span first = { NULL, 0 };
 	struct fake_exchange one, other;
 
@@ -105,7 +105,7 @@ only_a_trusted_peer_may_name_a_request(void **state)
 	memset(longest, 'a', 128);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct fake_exchange fake;
-		struct request	    *request = fake_begin(&fake, "GET", "/");
+		struct request *request = fake_begin(&fake, "GET", "/");
 
 		fake.client.is_trusted = cases[i].is_trusted;
 		fake_field(&fake, "x-request-id", cases[i].id);
@@ -119,10 +119,10 @@ only_a_trusted_peer_may_name_a_request(void **state)
 static void
 an_id_of_129_bytes_is_replaced(void **state)
 {
-	void		    *policy = fixture_policy(&fixture, NULL, &policy_request_id);
+	void *policy = fixture_policy(&fixture, NULL, &policy_request_id);
 	struct fake_exchange fake;
-	struct request	    *request = fake_begin(&fake, "GET", "/");
-	char		     id[130] = { 0 };
+	struct request *request = fake_begin(&fake, "GET", "/");
+	char id[130] = { 0 };
 
 	(void)state;
 	memset(id, 'a', 129);
@@ -136,9 +136,9 @@ an_id_of_129_bytes_is_replaced(void **state)
 static void
 ours_replaces_an_upstreams(void **state)
 {
-	void		    *policy = fixture_policy(&fixture, NULL, &policy_request_id);
+	void *policy = fixture_policy(&fixture, NULL, &policy_request_id);
 	struct fake_exchange fake;
-	struct request	    *request = fake_begin(&fake, "GET", "/");
+	struct request *request = fake_begin(&fake, "GET", "/");
 
 	(void)state;
 	policy_request_id.on_request(policy, request);
@@ -152,9 +152,9 @@ ours_replaces_an_upstreams(void **state)
 static void
 a_request_refused_before_its_route_gets_one_on_its_way_back(void **state)
 {
-	void		    *policy = fixture_policy(&fixture, NULL, &policy_request_id);
+	void *policy = fixture_policy(&fixture, NULL, &policy_request_id);
 	struct fake_exchange fake;
-	struct request	    *request = fake_begin(&fake, "GET", "/");
+	struct request *request = fake_begin(&fake, "GET", "/");
 
 	(void)state;
 	policy_request_id.on_response(policy, request);

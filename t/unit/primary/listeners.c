@@ -18,8 +18,8 @@ static const struct listeners none;
 
 /* Orders with up to three listeners. */
 struct wish {
-	struct orders	       orders;
-	struct orders_listener listeners[3];
+	struct orders		orders;
+	struct orders_listener	listeners[3];
 };
 
 static int
@@ -48,11 +48,11 @@ wish_add(struct wish *wish, const char *address, bool reuse_port)
 static const char *
 free_address(void)
 {
-	static char	   text[4][64];
-	static unsigned	   next;
+	static char text[4][64];
+	static unsigned next;
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	socklen_t	   size = sizeof(address);
-	int		   fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t size = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
@@ -67,8 +67,8 @@ static bool
 answers(const char *text)
 {
 	struct endpoint endpoint;
-	int		fd;
-	bool		is_connected;
+	int fd;
+	bool is_connected;
 
 	assert_true(endpoint_parse(span_text(text), &endpoint, NULL));
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -81,10 +81,10 @@ answers(const char *text)
 static void
 test_take_over(void **state)
 {
-	const char	*a = free_address(), *b = free_address(), *c = free_address();
-	struct wish	 old_wish = { .orders.workers = 2 }, new_wish = { .orders.workers = 2 };
+	const char *a = free_address(), *b = free_address(), *c = free_address();
+	struct wish old_wish = { .orders.workers = 2 }, new_wish = { .orders.workers = 2 };
 	struct listeners before, after;
-	uint64_t	 waiting, room;
+	uint64_t waiting, room;
 
 	wish_add(&old_wish, a, false);
 	wish_add(&old_wish, b, false);
@@ -113,11 +113,11 @@ test_take_over(void **state)
 static void
 test_failure(void **state)
 {
-	const char	*a = free_address(), *b = free_address(), *c = free_address();
-	struct wish	 old_wish = { .orders.workers = 1 }, new_wish = { .orders.workers = 1 }, other = { 0 };
+	const char *a = free_address(), *b = free_address(), *c = free_address();
+	struct wish old_wish = { .orders.workers = 1 }, new_wish = { .orders.workers = 1 }, other = { 0 };
 	struct listeners before, after, foreign;
-	struct err	 err = { "" };
-	size_t		 count;
+	struct err err = { "" };
+	size_t count;
 
 	wish_add(&other, c, false);
 	assert_true(listeners_open(&foreign, &other.orders, &none, NULL));
@@ -140,11 +140,11 @@ test_failure(void **state)
 static void
 test_seats(void **state)
 {
-	const char	*a = free_address();
-	struct wish	 wish = { .orders.workers = 2 };
+	const char *a = free_address();
+	struct wish wish = { .orders.workers = 2 };
 	struct listeners two, four, shared, again;
-	struct stat	 first, same;
-	struct err	 err = { "" };
+	struct stat first, same;
+	struct err err = { "" };
 
 	wish_add(&wish, a, true);
 	assert_true(listeners_open(&two, &wish.orders, &none, &err));
@@ -164,7 +164,7 @@ test_seats(void **state)
 	listeners_close(&four);
 	assert_int_equal(listener_fd(shared.items[0], 0), listener_fd(shared.items[0], 3));
 	assert_true(answers(a));
-	assert_false(listeners_open(&again, &wish.orders, &none, &err)); /* it is shared with nobody else */
+	assert_false(listeners_open(&again, &wish.orders, &none, &err));	/* it is shared with nobody else */
 	wish.listeners[0].reuse_port = true;
 	assert_true(listeners_open(&again, &wish.orders, &shared, &err));
 	listeners_close(&shared);
@@ -177,14 +177,14 @@ test_seats(void **state)
 static void
 test_unix_path(void **state)
 {
-	char		 path[100], text[110];
-	struct wish	 wish = { .orders.workers = 1 }, other = { .orders.workers = 1 };
+	char path[100], text[110];
+	struct wish wish = { .orders.workers = 1 }, other = { .orders.workers = 1 };
 	struct listeners before, after;
-	struct stat	 status;
+	struct stat status;
 
 	snprintf(path, sizeof(path), "%s/s", directory);
 	snprintf(text, sizeof(text), "unix:%s", path);
-	wish_add(&wish, text, true); /* reuse_port means nothing here */
+	wish_add(&wish, text, true);	/* reuse_port means nothing here */
 	wish_add(&other, free_address(), false);
 	assert_true(listeners_open(&before, &wish.orders, &none, NULL));
 	assert_true(listeners_open(&after, &wish.orders, &before, NULL));
@@ -196,7 +196,7 @@ test_unix_path(void **state)
 	listeners_close(&before);
 	assert_true(listeners_open(&before, &wish.orders, &none, NULL));
 	unlink(path);
-	assert_true(listeners_open(&after, &wish.orders, &none, NULL)); /* somebody else took the name */
+	assert_true(listeners_open(&after, &wish.orders, &none, NULL));	/* somebody else took the name */
 	listeners_close(&before);
 	assert_int_equal(stat(path, &status), 0);
 	listeners_close(&after);

@@ -30,9 +30,9 @@ static bool
 orders_of(const char *yaml, struct text *packed, struct text *lines)
 {
 	struct conf_problems problems;
-	struct conf	    *conf;
-	struct site	    *site = NULL;
-	bool		     is_made;
+	struct conf *conf;
+	struct site *site = NULL;
+	bool is_made;
 
 	conf_problems_init(&problems);
 	conf = conf_load_bytes("test.yaml", span_text(yaml), &problems);
@@ -48,10 +48,10 @@ orders_of(const char *yaml, struct text *packed, struct text *lines)
 static void
 test_round_trip(void **state)
 {
-	struct text    packed = { 0 }, lines = { 0 };
-	struct err     err = { "" };
+	struct text packed = { 0 }, lines = { 0 };
+	struct err err = { "" };
 	struct orders *orders;
-	char	       shown[128];
+	char shown[128];
 
 	if (!orders_of(full, &packed, &lines))
 		fail_msg("%s", lines.bytes);
@@ -86,7 +86,7 @@ test_round_trip(void **state)
 static void
 test_defaults(void **state)
 {
-	struct text    packed = { 0 }, lines = { 0 };
+	struct text packed = { 0 }, lines = { 0 };
 	struct orders *orders;
 
 	assert_true(orders_of("listen: [{address: ':1'}]\nroutes: [{respond: x}]\n", &packed, &lines));
@@ -118,7 +118,7 @@ test_damaged(void **state)
 	text_add_byte(&packed, 0);
 	assert_null(orders_unpack(text_span(&packed), NULL));
 	packed.len--;
-	for (size_t i = 0; i < packed.len; i += 3) { /* any damage: refused or read, never more than that */
+	for (size_t i = 0; i < packed.len; i += 3) {	/* any damage: refused or read, never more than that */
 		struct orders *orders;
 
 		packed.bytes[i] ^= (char)0xff;
@@ -134,8 +134,8 @@ static void
 test_refused(void **state)
 {
 	static const struct {
-		const char *yaml;
-		const char *says;
+		const char	*yaml;
+		const char	*says;
 	} rows[] = {
 		{ "user: nobody-of-this-name\nlisten: [{address: ':1'}]\nroutes: [{respond: x}]\n",
 		  "test.yaml:1:7: user: there is no user \"nobody-of-this-name\"" },
@@ -159,16 +159,16 @@ test_refused(void **state)
 static void
 test_check(void **state)
 {
-	static const char	 yaml[] = "user: no-such-user\nlog: {output: /nowhere/x}\nlisten: [{address: ':1'}]\n"
+	static const char yaml[] = "user: no-such-user\nlog: {output: /nowhere/x}\nlisten: [{address: ':1'}]\n"
 					  "routes: [{respond: x}]\n";
-	struct conf_problems	 problems;
-	struct site		*site;
+	struct conf_problems problems;
+	struct site *site;
 
 	conf_problems_init(&problems);
 	site = site_build(conf_load_bytes("test.yaml", span_text(yaml), &problems), NULL, &problems);
 	assert_non_null(site);
 	assert_false(orders_check(site, &problems));
-	assert_int_equal(problems.errors, 1); /* the log is not tried */
+	assert_int_equal(problems.errors, 1);	/* the log is not tried */
 	site_unref(site);
 	conf_problems_fini(&problems);
 }
@@ -176,7 +176,7 @@ test_check(void **state)
 static void
 test_identity(void **state)
 {
-	struct text    packed = { 0 }, lines = { 0 };
+	struct text packed = { 0 }, lines = { 0 };
 	struct orders *orders;
 
 	assert_true(orders_of("user: root\nlisten: [{address: ':1'}]\nroutes: [{respond: x}]\n", &packed, &lines));

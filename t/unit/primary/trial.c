@@ -23,11 +23,11 @@ static char directory[] = "/tmp/reeve-unit-trial.XXXXXX";
 static char path[100];
 
 struct hearer {
-	struct loop *loop;
-	unsigned     heard;
-	bool	     is_accepted;
-	int	     bundle_fd;
-	struct text  lines;
+	struct loop	*loop;
+	unsigned	 heard;
+	bool		 is_accepted;
+	int		 bundle_fd;
+	struct text	 lines;
 };
 
 static int
@@ -70,8 +70,8 @@ static void
 trial_of(struct hearer *hearer, bool is_cancelled)
 {
 	struct family *family;
-	struct trial  *trial;
-	struct timer   timer;
+	struct trial *trial;
+	struct timer timer;
 
 	*hearer = (struct hearer){ .loop = loop_create(NULL), .bundle_fd = -1 };
 	family = family_create(hearer->loop);
@@ -99,15 +99,15 @@ write_conf(const char *yaml)
 static void
 test_accepted(void **state)
 {
-	struct hearer  hearer;
-	struct bundle  bundle;
+	struct hearer hearer;
+	struct bundle bundle;
 	struct orders *orders;
 
 	write_conf("listen: [{address: ':1'}]\nworkers: 5\nroutes:\n  - respond: a\n  - respond: b\n");
 	trial_of(&hearer, false);
 	assert_int_equal(hearer.heard, 1);
 	assert_true(hearer.is_accepted);
-	assert_non_null(strstr(hearer.lines.bytes, "warning")); /* the second route is hidden */
+	assert_non_null(strstr(hearer.lines.bytes, "warning"));	/* the second route is hidden */
 	assert_true(bundle_map(hearer.bundle_fd, &bundle, NULL));
 	orders = orders_unpack(bundle.parts[BUNDLE_ORDERS], NULL);
 	assert_int_equal(orders->workers, 5);

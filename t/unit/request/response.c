@@ -4,7 +4,7 @@
 
 #include "request/response.h"
 
-static unsigned seen;		/* times on_response was called */
+static unsigned seen;	/* times on_response was called */
 
 static void
 on_response(struct request *request)

@@ -37,8 +37,8 @@ static void
 fits_by_each_condition(void **state)
 {
 	static const struct {
-		const char *yaml, *method, *host, *target, *name, *value;
-		bool fits;
+		const char	*yaml, *method, *host, *target, *name, *value;
+		bool		 fits;
 	} rows[] = {
 		{ "match: {}", "BREW", "", "/x", NULL, NULL, true },
 		{ "match: {host: api.example.com}", "GET", "api.example.com", "/", NULL, NULL, true },

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-static char	story[256];
+static char story[256];
 static unsigned told;
 
 static void

@@ -17,7 +17,7 @@
 struct works {
 	struct site		*site;
 	struct conf_problems	 problems;
-	struct text		 said;		/* the problems, as `reeve check` prints them */
+	struct text		 said;	/* the problems, as `reeve check` prints them */
 };
 
 static struct works

@@ -27,9 +27,9 @@ test_rows(void **state)
 static void
 test_shared_and_retired(void **state)
 {
-	struct slots	  *slots = slots_create(NULL);
+	struct slots *slots = slots_create(NULL);
 	struct slot_totals sum;
-	pid_t		   child;
+	pid_t child;
 
 	assert_non_null(slots);
 	assert_int_equal((uintptr_t)&slots->workers[1] % 64, 0);
@@ -51,7 +51,7 @@ test_shared_and_retired(void **state)
 	slots_sum(slots, &sum);
 	assert_int_equal(sum.requests, 15);
 	assert_int_equal(sum.retries, 2);
-	assert_int_equal(sum.connections_closed, 3); /* with their worker */
+	assert_int_equal(sum.connections_closed, 3);	/* with their worker */
 	assert_int_equal(slots->workers[7].connections, 0);
 	assert_int_equal(slots->workers[7].pid, 0);
 	slots_free(slots);

@@ -10,7 +10,7 @@
 static void
 test_growth_and_reset(void **state)
 {
-	struct backoff	      backoff = { .initial_ms = 100, .max_ms = 5000, .reset_after_ms = 30000 };
+	struct backoff backoff = { .initial_ms = 100, .max_ms = 5000, .reset_after_ms = 30000 };
 	static const uint64_t expected[] = { 0, 100, 200, 400, 800, 1600, 3200, 5000, 5000 };
 
 	for (unsigned round = 0; round < 3; round++) {
@@ -30,7 +30,7 @@ test_jitter(void **state)
 
 	for (unsigned i = 0; i < 200; i++) {
 		struct backoff backoff = { .initial_ms = 1000, .max_ms = 1000, .reset_after_ms = 1000 };
-		uint64_t       delay_ms;
+		uint64_t delay_ms;
 
 		backoff_next(&backoff, 0);
 		delay_ms = backoff_next(&backoff, 0);

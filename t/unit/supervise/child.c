@@ -18,18 +18,18 @@ enum behaviour { SLEEPS, EXITS, CRASHES, IGNORES_TERM, IGNORES_ABORT, CANNOT_FOR
 
 /* One child and what its owner heard. */
 struct parent {
-	struct loop    *loop;
-	struct family  *family;
-	struct child	child;
-	enum behaviour	behaviour;
-	unsigned	starts;
-	unsigned	ends;
-	unsigned	deaths;
-	unsigned	stop_after_ends;
-	bool		says_ready;
-	bool		stops_in_end;
-	struct child_end end;
-	struct timer	limit;
+	struct loop		*loop;
+	struct family		*family;
+	struct child		 child;
+	enum behaviour		 behaviour;
+	unsigned		 starts;
+	unsigned		 ends;
+	unsigned		 deaths;
+	unsigned		 stop_after_ends;
+	bool			 says_ready;
+	bool			 stops_in_end;
+	struct child_end	 end;
+	struct timer		 limit;
 };
 
 static void
@@ -58,7 +58,7 @@ static pid_t
 parent_start(void *owner, struct err *err)
 {
 	struct parent *parent = owner;
-	pid_t	       pid;
+	pid_t pid;
 
 	parent->starts++;
 	if (parent->behaviour == CANNOT_FORK) {
@@ -140,7 +140,7 @@ parent_close(struct parent *parent)
 	if (child_is_alive(&parent->child))
 		parent_run(parent, 2000);
 	assert_int_equal(parent->child.state, CHILD_DEAD);
-	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no zombie, no child */
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);	/* no zombie, no child */
 	child_fini(&parent->child);
 	child_fini(&parent->child);
 	timer_fini(&parent->limit);
@@ -152,7 +152,7 @@ static void
 test_comes_back(void **state)
 {
 	struct parent parent;
-	pid_t	      first;
+	pid_t first;
 
 	parent_open(&parent, &kind, SLEEPS);
 	assert_int_equal(parent.child.state, CHILD_STARTING);
@@ -166,7 +166,7 @@ test_comes_back(void **state)
 	assert_int_equal(parent.end.how.signal, SIGKILL);
 	assert_int_equal(parent.end.how.exit_code, -1);
 	assert_int_equal(parent.end.state, CHILD_UP);
-	assert_int_equal(parent.end.restart_ms, 0); /* at once */
+	assert_int_equal(parent.end.restart_ms, 0);	/* at once */
 	assert_false(parent.end.was_asked);
 	parent_run(&parent, 20);
 	assert_int_equal(parent.starts, 2);
@@ -235,7 +235,7 @@ test_stop_takes_too_long(void **state)
 	child_stop(&parent.child, 60000);
 	parent_run(&parent, 50);
 	assert_int_equal(parent.ends, 0);
-	child_stop(&parent.child, 30); /* sooner, please */
+	child_stop(&parent.child, 30);	/* sooner, please */
 	parent_run(&parent, 2000);
 	assert_int_equal(parent.end.how.signal, SIGKILL);
 	assert_int_equal(parent.deaths, 1);
@@ -266,7 +266,7 @@ test_cannot_fork(void **state)
 	parent_open(&parent, &kind, CANNOT_FORK);
 	assert_int_equal(parent.ends, 1);
 	assert_int_equal(parent.end.restart_ms, 0);
-	parent_run(&parent, 2000); /* that end stopped the loop already */
+	parent_run(&parent, 2000);	/* that end stopped the loop already */
 	parent.stop_after_ends = 3;
 	parent_run(&parent, 2000);
 	assert_int_equal(parent.ends, 3);
@@ -299,7 +299,7 @@ test_hurry(void **state)
 	child_hurry(&parent.child);
 	parent_run(&parent, 50);
 	assert_int_equal(parent.child.state, CHILD_STARTING);
-	child_hurry(&parent.child); /* nothing to hurry */
+	child_hurry(&parent.child);	/* nothing to hurry */
 	assert_int_equal(parent.starts, 3);
 	parent_close(&parent);
 }
@@ -361,7 +361,7 @@ static void
 test_stranger(void **state)
 {
 	struct parent parent;
-	pid_t	      stranger;
+	pid_t stranger;
 
 	parent_open(&parent, &kind, SLEEPS);
 	child_ready(&parent.child);

@@ -30,9 +30,9 @@ do_nothing(int number)
 static void
 test_signals(void **state)
 {
-	sigset_t	 blocked, now;
+	sigset_t blocked, now;
 	struct sigaction action;
-	pid_t		 pid;
+	pid_t pid;
 
 	signal(SIGUSR1, do_nothing);
 	signal(SIGPIPE, SIG_IGN);
@@ -49,7 +49,7 @@ test_signals(void **state)
 	}
 	assert_int_equal(exit_code_of(pid), 0);
 	sigprocmask(SIG_SETMASK, NULL, &now);
-	assert_true(sigismember(&now, SIGHUP) && !sigismember(&now, SIGTERM)); /* the parent's are as before */
+	assert_true(sigismember(&now, SIGHUP) && !sigismember(&now, SIGTERM));	/* the parent's are as before */
 	sigemptyset(&blocked);
 	sigprocmask(SIG_SETMASK, &blocked, NULL);
 }

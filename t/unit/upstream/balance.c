@@ -104,7 +104,7 @@ test_least_requests(void **state)
 	set_busy(&table, 1, 1);
 	set_busy(&table, 2, 2);
 	assert_int_equal(choose(&table, 0), 1);
-	table.peers[0].weight = 10;		/* 4/10 is less than 2/1 */
+	table.peers[0].weight = 10;	/* 4/10 is less than 2/1 */
 	assert_int_equal(choose(&table, 0), 0);
 }
 
@@ -251,7 +251,7 @@ test_full_is_waited_for(void **state)
 	assert_int_equal(choose(&table, 0), 0);
 	table.agents[0].free_count = 0;
 	tried_add(&table.tried, &table.peers[0]);
-	assert_int_equal(choose(&table, 0), 2);		/* but a retry may take it */
+	assert_int_equal(choose(&table, 0), 2);	/* but a retry may take it */
 }
 
 static void
@@ -279,7 +279,7 @@ test_tried_come_after_others(void **state)
 	tried_add(&table.tried, &table.peers[1]);
 	assert_int_equal(choose(&table, 0), 2);
 	tried_add(&table.tried, &table.peers[2]);
-	assert_true(choose(&table, 0) < 2);		/* all were tried: primaries again */
+	assert_true(choose(&table, 0) < 2);	/* all were tried: primaries again */
 }
 
 static void
@@ -306,7 +306,7 @@ test_slow_start(void **state)
 	table.balance.slow_start_ms = 1000;
 	table.peers[0].ramp_from_ms = NOW_MS - 250;
 	choose_many(&table, 100);
-	assert_int_equal(table.got[0], 20);		/* a quarter against a whole */
+	assert_int_equal(table.got[0], 20);	/* a quarter against a whole */
 	table.peers[0].ramp_from_ms = NOW_MS - 1000;
 	choose_many(&table, 100);
 	assert_in_range(table.got[0], 49, 51);

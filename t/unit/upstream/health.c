@@ -113,7 +113,7 @@ test_rise_and_fall(void **state)
 	wait_requests(1);
 	answer = BAD;
 	wait_requests(1);
-	assert_int_equal(state_of(upstream), BOARD_UP);		/* they have to be in a row */
+	assert_int_equal(state_of(upstream), BOARD_UP);	/* they have to be in a row */
 	wait_requests(1);
 	assert_int_equal(state_of(upstream), BOARD_DOWN);
 }
@@ -170,7 +170,7 @@ test_only_the_prober_probes(void **state)
 	upstream = checked("interval: 100ms");
 	rig_run_for(&rig, 150);
 	assert_int_equal(server.requests, 0);
-	rig.slots->notice.prober = 0;			/* the other one died */
+	rig.slots->notice.prober = 0;	/* the other one died */
 	assert_true(rig_run_until(&rig, is_up, upstream, 1000));
 }
 

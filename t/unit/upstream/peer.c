@@ -48,14 +48,14 @@ test_breaker(void **state)
 	assert_true(is_available(peer));
 	is_trial = peer_begin(peer);
 	assert_true(is_trial);
-	assert_false(is_available(peer));		/* one tries, the others go elsewhere */
+	assert_false(is_available(peer));	/* one tries, the others go elsewhere */
 	assert_false(peer_begin(peer));
 	peer_failed(peer, is_trial, "test");
 	assert_int_equal(peer->breaker, BREAKER_OPEN);
 	assert_false(is_available(peer));
 	rig_run_for(&rig, 110);
 	is_trial = peer_begin(peer);
-	peer_let_go(peer, is_trial);			/* the client went away: that says nothing */
+	peer_let_go(peer, is_trial);	/* the client went away: that says nothing */
 	assert_true(is_available(peer));
 	is_trial = peer_begin(peer);
 	peer_succeeded(peer, is_trial);

@@ -110,8 +110,8 @@ close_a_few_times(struct fake_conn *conn, struct span head, struct span body)
 /* -- one exchange ------------------------------------------------------------------------------------------------- */
 
 struct fixture {
-	struct rig		rig;
-	struct fake_server	server;
+	struct rig		 rig;
+	struct fake_server	 server;
 	struct upstream		*upstream;
 };
 
@@ -710,7 +710,7 @@ test_a_kept_socket_that_died(void **state)
 	struct fixture *fixture = *state;
 	struct rig *rig = &fixture->rig;
 
-	plain(fixture);		/* no retries */
+	plain(fixture);	/* no retries */
 	for (int i = 0; i < 4; i++) {
 		struct fake_client client;
 
@@ -794,7 +794,7 @@ test_ejected(void **state)
 	client_end(&client);
 	assert_int_equal(fixture->server.requests, 3);
 	rig_run_for(rig, 220);
-	get(rig, upstream, "/", 503);		/* half-open: it fails again */
+	get(rig, upstream, "/", 503);	/* half-open: it fails again */
 	assert_int_equal(fixture->server.requests, 4);
 	get(rig, upstream, "/", 503);
 	assert_int_equal(fixture->server.requests, 4);
@@ -835,7 +835,7 @@ test_tunnel(void **state)
 	assert_string_equal(client_content(&client), "firstsecond");
 	client.body_is_open = false;
 	client.body = SPAN_OF("late");
-	client_give(&client);			/* and the client has said all */
+	client_give(&client);	/* and the client has said all */
 	assert_true(rig_run_until(rig, client_is_over, &client, SOON_MS));
 	assert_true(client.is_finished);
 	assert_memory_equal(conn->in.bytes, "earlylate", 9);

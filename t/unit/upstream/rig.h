@@ -49,7 +49,7 @@ struct rig {
 	struct rig_site		 site;
 	struct upstreams	*upstreams;
 	struct timer		 ticker;
-	bool			(*is_done)(void *owner);
+	bool			 (*is_done)(void *owner);
 	void			*done_owner;
 	uint64_t		 until_ms;
 	bool			 timed_out;
@@ -70,7 +70,7 @@ rig_init(struct rig *rig)
 	rig->loop = loop_create(NULL);
 	rig->slots = slots_create(NULL);
 	rig->board = board_create(NULL);
-	rig->slots->notice.prober = 1;		/* somebody else, unless the test says otherwise */
+	rig->slots->notice.prober = 1;	/* somebody else, unless the test says otherwise */
 	rig->world = upstream_world_create(rig->loop, rig->board, rig->slots, &rig->slots->workers[0], 0);
 }
 
@@ -174,8 +174,8 @@ struct fake_server;
 struct fake_conn {
 	struct fake_server	*server;
 	struct watch		 watch;
-	int			 fd;		/* -1: closed */
-	struct text		 in;		/* not yet taken */
+	int			 fd;	/* -1: closed */
+	struct text		 in;	/* not yet taken */
 	unsigned		 requests;
 };
 
@@ -347,25 +347,25 @@ fake_server_open_conns(const struct fake_server *server)
 /* -- a client's exchange ------------------------------------------------------------------------------------------ */
 
 struct fake_client {
-	struct request	 request;	/* first: the transport finds us by it */
-	struct arena	 arena;
-	struct client	 client;
-	struct address	 peer;
-	struct text	 content;	/* of the response */
-	struct text	 informed;	/* "103 " for each */
-	struct span	 body;		/* of the request, not yet given */
-	size_t		 piece_max;	/* of body, given at a time */
-	bool		 body_is_open;	/* more will come: no `last` yet */
-	bool		 wants_body;
-	bool		 is_giving;
-	bool		 is_slow;	/* writes say false */
-	unsigned	 starts;
-	unsigned	 writes;	/* calls that carried content */
-	unsigned	 flushes;
-	unsigned	 upgrades;
-	bool		 is_finished;
-	bool		 is_aborted;
-	bool		 has_trailers;
+	struct request	request;	/* first: the transport finds us by it */
+	struct arena	arena;
+	struct client	client;
+	struct address	peer;
+	struct text	content;	/* of the response */
+	struct text	informed;	/* "103 " for each */
+	struct span	body;		/* of the request, not yet given */
+	size_t		piece_max;	/* of body, given at a time */
+	bool		body_is_open;	/* more will come: no `last` yet */
+	bool		wants_body;
+	bool		is_giving;
+	bool		is_slow;	/* writes say false */
+	unsigned	starts;
+	unsigned	writes;		/* calls that carried content */
+	unsigned	flushes;
+	unsigned	upgrades;
+	bool		is_finished;
+	bool		is_aborted;
+	bool		has_trailers;
 };
 
 static inline struct fake_client *

@@ -70,7 +70,7 @@ test_a_name_that_is_none(void **state)
 	assert_string_not_equal(client_value(&client, "Retry-After"), "");
 	client_end(&client);
 	client_begin(&client, "GET", "/a", NULL);
-	client_send(&client, upstream);			/* at once: the answer is known */
+	client_send(&client, upstream);	/* at once: the answer is known */
 	assert_int_equal(client.request.response.status, 503);
 	client_end(&client);
 }

@@ -21,7 +21,7 @@
 static int
 status_of_child(int fd, void (*mistake)(void))
 {
-	int   status;
+	int status;
 	pid_t child = fork();
 
 	if (child == 0) {
@@ -75,9 +75,9 @@ static void
 test_reports(void **state)
 {
 	static const struct {
-		void (*mistake)(void);
-		int	    signal;
-		const char *says;
+		void		 (*mistake)(void);
+		int		 signal;
+		const char	*says;
 	} rows[] = {
 		{ read_nowhere, SIGSEGV, "worker 7 crashed: SIGSEGV" },
 		{ read_nowhere, SIGSEGV, "address: 0x10\n" },
@@ -87,8 +87,8 @@ test_reports(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int  fd = memfd_create("report", MFD_CLOEXEC);
-		int  status = status_of_child(fd, rows[i].mistake);
+		int fd = memfd_create("report", MFD_CLOEXEC);
+		int status = status_of_child(fd, rows[i].mistake);
 		char report[16384] = "";
 
 		assert_true(WIFSIGNALED(status));
