@@ -79,6 +79,16 @@ literal_parse(struct span from, bool goes_on, struct arena *arena, struct path_t
 	return true;
 }
 
+/* The patterns of a list may share names; in one pattern a name means one segment. */
+static bool
+captures_twice(const struct path_pattern *pattern, const struct path_token *token)
+{
+	for (size_t i = 0; i < pattern->count; i++)
+		if (pattern->tokens[i].kind == TOKEN_CAPTURE && pattern->tokens[i].index == token->index)
+			return true;
+	return false;
+}
+
 static bool
 tokens_parse(struct span from, struct capture_names *names, struct arena *arena, struct path_pattern *pattern,
     struct err *err)
@@ -101,6 +111,8 @@ tokens_parse(struct span from, struct capture_names *names, struct arena *arena,
 				return err_set(err, "a path begins with /");
 			if (!capture_parse(from, at, names, arena, token, &end, err))
 				return false;
+			if (captures_twice(pattern, token))
+				return err_set(err, "\"%.*s\" has two captures of one name", (int)from.len, from.at);
 		} else {
 			while (end < from.len && from.at[end] != '*' && from.at[end] != '{')
 				end++;

@@ -116,6 +116,7 @@ refuses(void **state)
 		{ "", "begins with /" },
 		{ "a", "begins with /" },
 		{ "{id}", "begins with /" },
+		{ "/{a}/x/{a}", "two captures of one name" },
 		{ "**", "begins with /" },
 		{ "/**", "at the end" },
 		{ "/a b", "no valid path" },
