@@ -105,6 +105,11 @@ is asked('127.0.0.1', 'X-Forwarded-For' => '6.6.6.6', 'X-Forwarded-For' => '203.
 is asked('127.0.0.1', 'X-Forwarded-For' => '203.0.113.7', 'X-Forwarded-Proto' => 'https'), '203.0.113.7 https a',
     'X-Forwarded-Proto of a trusted proxy';
 is asked('127.0.0.1', 'Forwarded' => 'for="[2001:db8::7]:4567";proto=https'), '2001:db8::7 https a', 'Forwarded of a trusted proxy';
+is asked('127.0.0.1', 'X-Forwarded-For' => '<script>, 203.0.113.7'), '203.0.113.7 http a',
+    'nonsense of the client does not hide what the trusted proxy put behind it';
+is asked('127.0.0.1', 'Forwarded' => 'for=6.6.6.6;by="x, for=203.0.113.7'), '203.0.113.7 http a', '... nor an open quote in Forwarded';
+is asked('127.0.0.1', 'X-Forwarded-For' => '203.0.113.7', 'Forwarded' => 'for=6.6.6.6'), '203.0.113.7 http a',
+    "... nor the client's own Forwarded beside the proxy's X-Forwarded-For";
 like asked('127.0.0.1', 'X-Forwarded-For' => 'no address'), qr/ http a$/, 'X-Forwarded-For that is no address';
 unlike asked('127.0.0.1', 'X-Forwarded-Proto' => 'gopher'), qr/gopher/, 'X-Forwarded-Proto that is no scheme';
 

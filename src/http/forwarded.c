@@ -98,28 +98,42 @@ host_is_valid(struct span value)
 	return uri_authority_parse(value, &host, &port, &has_port);
 }
 
+/* Where the quoted string that starts `text` has its closing quote; text.len when it has none. */
+static size_t
+closing_quote(struct span text)
+{
+	size_t i = 1;
+
+	while (i < text.len && text.at[i] != '"')
+		i += text.at[i] == '\\' ? 2 : 1;
+	return i < text.len ? i : text.len;
+}
+
 /* A token or quoted string at the start of *rest_io; quoted pairs are undone in the arena. */
 static bool
 value_take(struct span *rest_io, struct arena *arena, struct span *value_out)
 {
 	struct span rest = *rest_io;
 	char *to, *start;
-	size_t i;
+	size_t end;
 
 	if (rest.len == 0 || rest.at[0] != '"') {
 		*value_out = span_first(rest, bytes_while(rest, BYTE_TOKEN));
 		*rest_io = span_skip(rest, value_out->len);
 		return value_out->len > 0;
 	}
-	to = start = arena_alloc(arena, rest.len);
-	for (i = 1; i < rest.len && rest.at[i] != '"'; i++) {
-		if (rest.at[i] == '\\' && ++i == rest.len)
-			return false;
+	end = closing_quote(rest);
+	if (end == rest.len)
+		return false;
+	to = start = arena_alloc(arena, end);
+	for (size_t i = 1; i < end; i++) {
+		if (rest.at[i] == '\\')
+			i++;
 		*to++ = rest.at[i];
 	}
 	*value_out = span_between(start, to);
-	*rest_io = span_skip(rest, i + 1);
-	return i < rest.len;
+	*rest_io = span_skip(rest, end + 1);
+	return true;
 }
 
 /* One "name=value" of a hop. Names that the RFC does not know are read over (§5.5). */
@@ -145,38 +159,55 @@ pair_take(struct span *rest_io, struct arena *arena, struct forwarded_hop *hop)
 	return true;
 }
 
+/* One element of the list and its comma; an empty one has no pair (RFC 9110 §5.6.1.2). */
 static bool
-forwarded_value_parse(struct span rest, struct arena *arena, struct hops *hops)
+element_take(struct span *rest_io, struct arena *arena, struct forwarded_hop *hop, bool *has_pair_out)
 {
-	struct forwarded_hop hop = { 0 };
-	bool has_pair = false;
+	struct span rest;
+	char byte;
 
-	for (rest = span_trim(rest); rest.len > 0; rest = span_trim(rest)) {
-		char byte = rest.at[0];
-
-		if (byte == ',') {
-			if (has_pair)
-				hops_add(hops, hop);
-			hop = (struct forwarded_hop){ 0 };
-			has_pair = false;
+	*has_pair_out = false;
+	for (rest = span_trim(*rest_io); rest.len > 0; rest = span_trim(rest)) {
+		byte = rest.at[0];
+		if (byte != ',' && byte != ';') {
+			if (!pair_take(&rest, arena, hop))
+				return false;
+			*has_pair_out = true;
+			rest = span_trim(rest);
+			byte = rest.len > 0 ? rest.at[0] : ',';
 		}
-		if (byte == ',' || byte == ';') {
-			rest = span_skip(rest, 1);
-			continue;
-		}
-		if (!pair_take(&rest, arena, &hop))
+		if (byte != ',' && byte != ';')
 			return false;
-		has_pair = true;
-		rest = span_trim(rest);
-		if (rest.len > 0 && rest.at[0] != ',' && rest.at[0] != ';')
-			return false;
+		rest = span_skip(rest, 1);
+		if (byte == ',')
+			break;
 	}
-	if (has_pair)
-		hops_add(hops, hop);
+	*rest_io = rest;
 	return true;
 }
 
-static bool
+/*
+ * What is behind a malformed element was added by someone nearer to us and counts: else a client could hide behind the
+ * address of the trusted proxy by sending nonsense. An open quote must not swallow it either.
+ */
+static void
+forwarded_value_parse(struct span rest, struct arena *arena, struct hops *hops)
+{
+	while (rest.len > 0) {
+		struct span element = rest;
+		struct forwarded_hop hop = { 0 };
+		bool has_pair;
+
+		if (!element_take(&rest, arena, &hop, &has_pair)) {
+			hops->count = 0;
+			rest = span_skip(element, span_find(element, ',') + 1);
+		} else if (has_pair) {
+			hops_add(hops, hop);
+		}
+	}
+}
+
+static void
 x_forwarded_for_parse(struct span list, struct hops *hops)
 {
 	struct forwarded_hop hop = { 0 };
@@ -186,11 +217,11 @@ x_forwarded_for_parse(struct span list, struct hops *hops)
 		node = span_trim(node);
 		if (node.len == 0)
 			continue;
-		if (!node_parse(node, &hop.for_node))
-			return false;
-		hops_add(hops, hop);
+		if (node_parse(node, &hop.for_node))
+			hops_add(hops, hop);
+		else
+			hops->count = 0;
 	}
-	return true;
 }
 
 /* The last member of the last field of that name. */
@@ -222,7 +253,7 @@ size_t
 forwarded_parse(const struct fields *fields, struct arena *arena, struct forwarded_hop *hops, size_t room)
 {
 	struct hops found = { .items = hops, .room = room };
-	bool standard = fields_have(fields, FIELD_FORWARDED);
+	bool standard = !fields_have(fields, FIELD_X_FORWARDED_FOR);
 	enum field_name id = standard ? FIELD_FORWARDED : FIELD_X_FORWARDED_FOR;
 
 	for (uint32_t i = 0; i < fields->count; i++) {
@@ -230,8 +261,10 @@ forwarded_parse(const struct fields *fields, struct arena *arena, struct forward
 
 		if (fields->items[i].id != id)
 			continue;
-		if (!(standard ? forwarded_value_parse(value, arena, &found) : x_forwarded_for_parse(value, &found)))
-			return 0;
+		if (standard)
+			forwarded_value_parse(value, arena, &found);
+		else
+			x_forwarded_for_parse(value, &found);
 	}
 	if (!standard && found.count > 0)
 		x_forwarded_rest_parse(fields, &hops[found.count - 1]);

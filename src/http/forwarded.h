@@ -13,10 +13,13 @@ struct forwarded_hop {
 };
 
 /*
- * The hops of Forwarded when present, else of X-Forwarded-For (with X-Forwarded-Proto and -Host belonging to the last
- * hop), nearest peer last. At most `room`, the nearest ones. Malformed: count 0. for_node holds only bytes that
- * addresses have, but need not be one; it is empty in a hop of Forwarded without "for". host is a valid authority or
- * empty.
+ * The hops of X-Forwarded-For when present (with X-Forwarded-Proto and -Host belonging to the last hop), else those of
+ * Forwarded, nearest peer last. Most proxies write X-Forwarded-For and let a Forwarded of their client pass, so that
+ * one must not win.
+ *
+ * At most `room`, the nearest ones; what stands before a malformed one is as good as not there. for_node holds only
+ * bytes that addresses have, but need not be one; it is empty in a hop of Forwarded without "for". host is a valid
+ * authority or empty.
  */
 size_t	forwarded_parse(const struct fields *fields, struct arena *arena, struct forwarded_hop *hops, size_t room);
 

@@ -228,7 +228,8 @@ static const struct option site_rows[] = {
 	{ .key = "include", .kind = OPTION_KIND_CUSTOM, .parse = elsewhere_option, .type = "list of globs",
 	  .doc = "Files whose maps merge in and whose routes come after, in the order of their names." },
 	OPTION_CUSTOM(struct site_options, trusted_proxies, .parse = networks_option, .type = "CIDR or list",
-	    .doc = "Peers whose `X-Forwarded-For`, `Forwarded`, `X-Request-Id` and PROXY header are believed."),
+	    .doc = "Peers whose `X-Forwarded-For`, `Forwarded`, `X-Request-Id` and PROXY header are believed; "
+	    "`Forwarded` only where there is no `X-Forwarded-For`."),
 	OPTION_RECORDS(struct site_options, listen, .group = &listen_group, .required = true,
 	    .doc = "Addresses to listen on, at least one."),
 	{ .key = "defaults", .kind = OPTION_KIND_CUSTOM, .parse = elsewhere_option, .type = "map of policies",

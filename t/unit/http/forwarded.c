@@ -121,6 +121,13 @@ test_malformed_forwarded(void **state)
 		{ "for=192.0.2.1;host=\"a b\"", "" },
 		{ "for=192.0.2.1, for", "" },
 		{ "for=192.0.2.1, for=<script>", "" },
+
+		/* What a client made up does not hide what a proxy put behind it. */
+		{ "nonsense!, for=192.0.2.1", "192.0.2.1  " },
+		{ "for=192.0.2.9, \", for=192.0.2.1, for=192.0.2.2", "192.0.2.1  |192.0.2.2  " },
+		{ "for=192.0.2.9;by=\"a, for=192.0.2.1", "192.0.2.1  " },
+		{ "for=192.0.2.9;by=\"a, for=\"[2001:db8::1]:80\"", "2001:db8::1  " },
+		{ "for=192.0.2.9;by=\"a\\, for=192.0.2.1;host=\"b\"", "192.0.2.1  b" },
 	};
 
 	CHECK_ROWS(rows, FIELD_FORWARDED);
@@ -141,6 +148,8 @@ test_x_forwarded_for(void **state)
 		{ "", "" },
 		{ "a", "" },
 		{ "192.0.2.1, evil.example", "" },
+		{ "evil.example, 192.0.2.1", "192.0.2.1  " },
+		{ "192.0.2.9, <script>, 192.0.2.1, 192.0.2.2", "192.0.2.1  |192.0.2.2  " },
 		{ "192.0.2.1 192.0.2.2", "" },
 		{ "192.0.2.1; x", "" },
 		{ "'192.0.2.1'", "" },
@@ -185,20 +194,20 @@ test_proto_and_host_belong_to_the_last_hop(void **state)
 }
 
 static void
-test_forwarded_goes_before_the_others(void **state)
+test_x_forwarded_for_goes_before_forwarded(void **state)
 {
 	struct field room[4];
 	struct fields fields;
 
 	fields_init(&fields, NULL, room, 4);
-	fields_add(&fields, FIELD_X_FORWARDED_FOR, SPAN_OF("192.0.2.1"));
-	fields_add(&fields, FIELD_X_FORWARDED_PROTO, SPAN_OF("https"));
+	assert_string_equal(hops_of(&fields, ROOM), "");
 	fields_add(&fields, FIELD_FORWARDED, SPAN_OF("for=192.0.2.2"));
 	assert_string_equal(hops_of(&fields, ROOM), "192.0.2.2  ");
+	fields_add(&fields, FIELD_X_FORWARDED_FOR, SPAN_OF("192.0.2.1"));
+	fields_add(&fields, FIELD_X_FORWARDED_PROTO, SPAN_OF("https"));
+	assert_string_equal(hops_of(&fields, ROOM), "192.0.2.1 https ");
 	fields_set(&fields, FIELD_FORWARDED, SPAN_OF("for=malformed"));
-	assert_string_equal(hops_of(&fields, ROOM), "");
-	fields_init(&fields, NULL, room, 4);
-	assert_string_equal(hops_of(&fields, ROOM), "");
+	assert_string_equal(hops_of(&fields, ROOM), "192.0.2.1 https ");
 }
 
 int
@@ -210,7 +219,7 @@ main(void)
 		cmocka_unit_test(test_x_forwarded_for),
 		cmocka_unit_test(test_the_nearest_hops_are_kept),
 		cmocka_unit_test(test_proto_and_host_belong_to_the_last_hop),
-		cmocka_unit_test(test_forwarded_goes_before_the_others),
+		cmocka_unit_test(test_x_forwarded_for_goes_before_forwarded),
 	};
 
 	field_names_init();
