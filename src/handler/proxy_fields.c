@@ -8,11 +8,15 @@
 #include "handler/proxy_parts.h"
 
 #include "http/byte_class.h"
+#include "http/uri.h"
 #include "request/client.h"
 
 #include <assert.h>
 
-enum { OURS = 8 };	/* fields that we add ourselves */
+enum {
+	OURS = 8,		/* fields that we add ourselves */
+	TWIN_MAX = 32,		/* longer than any name that `framing` and `replaced` tell of */
+};
 
 #define BIT(id) ((uint64_t)1 << FIELD_##id)
 static_assert(FIELD_NAME_COUNT <= 64, "a bit for each name");
@@ -64,9 +68,24 @@ claims_proxies(struct span name)
 	return name_starts_with(name, SPAN_OF("x-forwarded-")) || name_is(name, SPAN_OF("x-real-ip"));
 }
 
+/* "Transfer_Encoding" is TRANSFER_ENCODING to a server that makes environment variables of names. */
+static enum field_name
+twin_of(struct span name)
+{
+	char text[TWIN_MAX];
+
+	if (name.len > sizeof(text) || span_find(name, '_') == name.len)
+		return FIELD_OTHER;
+	for (size_t i = 0; i < name.len; i++)
+		text[i] = name.at[i] == '_' ? '-' : name.at[i];
+	return field_name_of(span_make(text, name.len));
+}
+
 static bool
 is_passed(const struct field *field, struct span connection, bool is_trusted)
 {
+	enum field_name twin;
+
 	if (field->id != FIELD_OTHER) {
 		uint64_t dropped = framing | replaced | (is_trusted ? 0 : believed);
 
@@ -74,6 +93,9 @@ is_passed(const struct field *field, struct span connection, bool is_trusted)
 		    (connection.len == 0 || !field_is_hop_by_hop(field, connection));
 	}
 	if (!is_trusted && claims_proxies(field->name))
+		return false;
+	twin = twin_of(field->name);
+	if (twin != FIELD_OTHER && (((framing | replaced | BIT(X_REQUEST_ID)) >> twin) & 1) != 0)
 		return false;
 	return !field_is_hop_by_hop(field, connection);
 }
@@ -217,17 +239,59 @@ tell(struct request *request, struct fields *to)
 
 /* -- what the configuration says ----------------------------------------------------------------------------------- */
 
-/* An empty value takes the field away, and so does one that no field can have (a template may hold anything). */
+static bool
+names_are_twins(struct span a, struct span b)
+{
+	if (a.len != b.len || span_equal_nocase(a, b))
+		return false;
+	for (size_t i = 0; i < a.len; i++) {
+		char left = a.at[i] == '_' ? '-' : byte_lower(a.at[i]);
+		char right = b.at[i] == '_' ? '-' : byte_lower(b.at[i]);
+
+		if (left != right)
+			return false;
+	}
+	return true;
+}
+
+/* Else a client could send X_User beside the X-User that is set here, and some servers would take his. */
+static void
+twins_remove(struct fields *from, struct span name)
+{
+	for (uint32_t i = from->count; i-- > 0;) {
+		if (names_are_twins(from->items[i].name, name))
+			fields_remove_at(from, i);
+	}
+}
+
+/* A template may hold anything. */
+static bool
+value_is_possible(enum field_name id, struct span value)
+{
+	struct span host;
+	uint16_t port;
+	bool has_port;
+
+	if (id == FIELD_HOST)
+		return uri_authority_parse(value, &host, &port, &has_port);
+	return value.len > 0 && field_value_is_valid(value);
+}
+
+/* An empty value takes the field away, and so does one that no field can have; there is always a Host. */
 static void
 configured_apply(const struct proxy *proxy, struct request *request, struct fields *to)
 {
-	for (size_t i = 0; i < proxy->remove_headers.count; i++)
+	for (size_t i = 0; i < proxy->remove_headers.count; i++) {
 		fields_remove_named(to, proxy->remove_headers.items[i]);
+		twins_remove(to, proxy->remove_headers.items[i]);
+	}
+	for (size_t i = 0; i < proxy->set_headers.count; i++)
+		twins_remove(to, proxy->set_headers.items[i].name);
 	for (size_t i = 0; i < proxy->set_headers.count; i++) {
 		const struct template_pair *pair = &proxy->set_headers.items[i];
 		struct span value = span_trim(template_fill(&pair->value, request));
 
-		if (value.len > 0 && field_value_is_valid(value))
+		if (value_is_possible(pair->id, value))
 			fields_set_named(to, pair->name, value);
 		else if (pair->id != FIELD_HOST)
 			fields_remove_named(to, pair->name);

@@ -1,8 +1,9 @@
 /*
  * The target for the server: the normalised path, less a prefix or remade by a template, and the query as it came.
  *
- * A template may hold what a client sent, decoded (captures, {query.x}). So what it makes is escaped once more and
- * brought into the normal form again: no space or line end can split the request line, and no ".." climbs out.
+ * A template may hold what a client sent, decoded ({query.x}, {header.x}). So what it makes is escaped once more: no
+ * space or line end can split the request line. And it must be in the normal form then: a ".." in a value would lead to
+ * another place than the template says.
  */
 #include "handler/proxy_parts.h"
 
@@ -64,6 +65,36 @@ path_begin(struct span path, struct arena *arena)
 	return path.len > 0 && path.at[0] == '/' ? path : arena_join(arena, SPAN_OF("/"), path);
 }
 
+/* "." or "..", also as percent codes. */
+static bool
+is_dot_segment(struct span segment)
+{
+	unsigned dots = 0;
+
+	while (segment.len > 0) {
+		if (segment.at[0] == '.')
+			segment = span_skip(segment, 1);
+		else if (span_equal_nocase(span_first(segment, 3), SPAN_OF("%2e")))
+			segment = span_skip(segment, 3);
+		else
+			return false;
+		dots++;
+	}
+	return dots == 1 || dots == 2;
+}
+
+static bool
+has_dot_segment(struct span path)
+{
+	struct span segment;
+
+	while (span_cut(&path, '/', &segment)) {
+		if (is_dot_segment(segment))
+			return true;
+	}
+	return false;
+}
+
 static bool
 template_target(const struct proxy *proxy, struct request *request, struct span *path_out, struct span *query_out,
     bool *has_query_io)
@@ -77,7 +108,7 @@ template_target(const struct proxy *proxy, struct request *request, struct span 
 		*query_out = escape(span_skip(made, mark + 1), BYTE_PATH, "?", request->arena);
 	}
 	path = escape(path_begin(path, request->arena), BYTE_PATH, "", request->arena);
-	return uri_path_normalise(path, request->arena, path_out);
+	return !has_dot_segment(path) && uri_path_normalise(path, request->arena, path_out);
 }
 
 /* -- the target ---------------------------------------------------------------------------------------------------- */

@@ -72,7 +72,10 @@ static const struct {
 	{ "{to: api, path: \"/f/{query.name}\"}", "/a?name=x%3Fy%23z", "/f/x%3Fy%23z?name=x%3Fy%23z" },
 	{ "{to: api, path: \"/f/{query.name}\"}", "/a?name=100%25", "/f/100%25?name=100%25" },
 	{ "{to: api, path: \"/f?x={query.name}\"}", "/a?name=b%20c%23d", "/f?x=b%20c%23d" },
-	{ "{to: api, path: \"/f/g/{query.name}\"}", "/a?name=../../h", "/h?name=../../h" },
+	{ "{to: api, path: \"/f/g/{query.name}\"}", "/a?name=../../h", NULL },
+	{ "{to: api, path: \"/f/g/{query.name}\"}", "/a?name=.%252E/h", NULL },
+	{ "{to: api, path: \"/f/g/{query.name}\"}", "/a?name=./h", NULL },
+	{ "{to: api, path: \"/f/g/{query.name}\"}", "/a?name=...", "/f/g/...?name=..." },
 	{ "{to: api, path: \"/f/{query.name}\"}", "/a?name=../../..", NULL },
 	{ "{to: api, path: \"{query.name}\"}", "/a?name=b", "/b?name=b" },
 };
@@ -133,6 +136,9 @@ tell_tales(struct fake_exchange *fake)
 	fake_field(fake, "X-Real-IP", "10.9.9.9");
 	fake_field(fake, "Forwarded", "for=10.9.9.9");
 	fake_field(fake, "Via", "1.0 other");
+	fake_field(fake, "Transfer_Encoding", "chunked");
+	fake_field(fake, "content_length", "5");
+	fake_field(fake, "X_Request-Id", "x");
 	fake_field(fake, "X-Kept", "1");
 }
 
@@ -140,7 +146,7 @@ static void
 test_a_stranger_is_not_believed(void **state)
 {
 	static const char *const gone[] = { "X-Forwarded-Port", "X-Forwarded-Server", "X_Forwarded_For", "x-real_ip",
-	    "X-Real-IP" };
+	    "X-Real-IP", "Transfer_Encoding", "content_length", "X_Request-Id" };
 	struct proxy_fixture fixture;
 	struct fake_exchange fake;
 	struct fields fields;
@@ -272,6 +278,31 @@ test_configured_fields(void **state)
 }
 
 static void
+test_twins_and_hosts(void **state)
+{
+	static const char *const gone[] = { "x_user", "X_Secret", "X-Secret" };
+	struct proxy_fixture fixture;
+	struct fake_exchange fake;
+	struct fields fields;
+
+	proxy_open(&fixture, "{to: api, set_headers: {X-User: nobody, Host: \"{query.host}\"}, "
+	    "remove_headers: [X-Secret]}");
+	fake_begin(&fake, "GET", "/?host=a%20b");
+	fake.request.authority = SPAN_OF("example.com");
+	fake_field(&fake, "x_user", "root");
+	fake_field(&fake, "X_Secret", "1");
+	fake_field(&fake, "X_Kept", "1");
+	proxy_fields(fixture.proxy, &fake.request, &fields);
+	assert_string_equal(value_of(&fake, &fields, "X-User"), "nobody");
+	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
+		assert_int_equal(count_of(&fields, gone[i]), 0);
+	assert_int_equal(count_of(&fields, "X_Kept"), 1);
+	assert_string_equal(value_of(&fake, &fields, "Host"), "example.com");	/* "a b" is no authority */
+	fake_end(&fake);
+	proxy_close(&fixture);
+}
+
+static void
 test_circles(void **state)
 {
 	struct proxy_fixture fixture;
@@ -352,6 +383,7 @@ main(void)
 		cmocka_unit_test(test_a_client_on_a_unix_socket),
 		cmocka_unit_test(test_fields_of_one_hop),
 		cmocka_unit_test(test_configured_fields),
+		cmocka_unit_test(test_twins_and_hosts),
 		cmocka_unit_test(test_circles),
 		cmocka_unit_test(test_wrongs),
 		cmocka_unit_test(test_explain),
