@@ -156,9 +156,9 @@ refuses_endless_patterns(void **state)
 	size_t len = 0;
 
 	for (unsigned i = 0; i < 60; i++)
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "/{a}");
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "/{a%u}", i);
 	assert_false(parsed_init(&parsed, text));
-	assert_non_null(strstr(parsed.err.text, "too long"));
+	assert_non_null(strstr(parsed.err.text, "captures in one route"));
 	arena_fini(&parsed.arena);
 }
 
