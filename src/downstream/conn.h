@@ -106,6 +106,7 @@ struct downstream {
 	bool					 full;
 	bool					 draining;
 	bool					 emptied;	/* on_empty has been said */
+	bool					 freed;		/* its owner is going, too: he hears nothing more */
 	struct exchange				*free_exchanges;
 	size_t					 free_count;
 	struct per_client			*per_client;	/* owned; NULL: not limited */

@@ -38,7 +38,7 @@ tell_full(struct downstream *downstream)
 {
 	uint64_t limit = downstream->settings.limits->connections;
 
-	if (downstream->full ? downstream->count * 20 >= limit * 19 : downstream->count < limit)
+	if (downstream->freed || (downstream->full ? downstream->count * 20 >= limit * 19 : downstream->count < limit))
 		return;
 	downstream->full = !downstream->full;
 	downstream->events->on_full(downstream->owner, downstream->full);
@@ -47,7 +47,7 @@ tell_full(struct downstream *downstream)
 static void
 tell_empty(struct downstream *downstream)
 {
-	if (!downstream->draining || downstream->emptied || downstream->count > 0)
+	if (downstream->freed || !downstream->draining || downstream->emptied || downstream->count > 0)
 		return;
 	downstream->emptied = true;
 	downstream->events->on_empty(downstream->owner);
@@ -152,7 +152,7 @@ downstream_free(struct downstream *downstream)
 
 	if (downstream == NULL)
 		return;
-	downstream->draining = downstream->full = false;	/* its owner is going, too: he hears nothing more */
+	downstream->freed = true;
 	end_each_conn(downstream, conn_close);
 	loop_run_laters(downstream->loop);
 	while ((exchange = downstream->free_exchanges) != NULL) {

@@ -4,6 +4,7 @@
  */
 #include "downstream/conn.h"
 
+#include "base/put.h"
 #include "codec/h1_write.h"
 #include "http/date.h"
 #include "http/status.h"
@@ -20,15 +21,6 @@ static struct exchange *
 exchange_of(struct request *request)
 {
 	return LIST_OWNER(request, struct exchange, request);
-}
-
-static struct iovec
-piece_of(struct span bytes)
-{
-	struct iovec piece = { .iov_len = bytes.len };
-
-	memcpy(&piece.iov_base, &bytes.at, sizeof(piece.iov_base));	/* iovec has no const; sockets only read */
-	return piece;
 }
 
 /* -- bytes --------------------------------------------------------------------------------------------------------- */
@@ -126,26 +118,6 @@ framing_decide(struct exchange *exchange)
 	}
 }
 
-static char *
-add(char *to, struct span bytes)
-{
-	memcpy(to, bytes.at, bytes.len);
-	return to + bytes.len;
-}
-
-static char *
-add_number(char *to, uint64_t number)
-{
-	char digits[20];
-	size_t at = sizeof(digits);
-
-	do {
-		digits[--at] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number > 0);
-	return add(to, span_make(digits + at, sizeof(digits) - at));
-}
-
 /* A HEAD's answer says how long the GET's would be; 204 and 304 say nothing (RFC 9110 §8.6). */
 static bool
 says_length(const struct request *request)
@@ -162,23 +134,23 @@ extra_lines(struct exchange *exchange, char to[EXTRA_MAX])
 	char *at = to;
 
 	if (!request->response.keep_date) {
-		at = add(at, SPAN_OF("Date: "));
-		at = add(at, http_date_at(loop_wall_ms(exchange->conn->downstream->loop)));
-		at = add(at, SPAN_OF("\r\n"));
+		at = put_span(at, SPAN_OF("Date: "));
+		at = put_span(at, http_date_at(loop_wall_ms(exchange->conn->downstream->loop)));
+		at = put_span(at, SPAN_OF("\r\n"));
 	}
 	if (says_length(request)) {
-		at = add(at, SPAN_OF("Content-Length: "));
-		at = add_number(at, request->response.content_length);
-		at = add(at, SPAN_OF("\r\n"));
+		at = put_span(at, SPAN_OF("Content-Length: "));
+		at = put_number(at, request->response.content_length);
+		at = put_span(at, SPAN_OF("\r\n"));
 	} else if (exchange->chunked_out) {
-		at = add(at, SPAN_OF("Transfer-Encoding: chunked\r\n"));
+		at = put_span(at, SPAN_OF("Transfer-Encoding: chunked\r\n"));
 	}
 	if (request->response.status == 101)
-		at = add(at, SPAN_OF("Connection: upgrade\r\n"));
+		at = put_span(at, SPAN_OF("Connection: upgrade\r\n"));
 	else if (exchange->close_after)
-		at = add(at, SPAN_OF("Connection: close\r\n"));
+		at = put_span(at, SPAN_OF("Connection: close\r\n"));
 	else if (request->minor == 0)
-		at = add(at, SPAN_OF("Connection: keep-alive\r\n"));
+		at = put_span(at, SPAN_OF("Connection: keep-alive\r\n"));
 	return span_between(to, at);
 }
 
@@ -226,14 +198,14 @@ h1_inform(struct request *request, unsigned status, const struct fields *fields)
 	if (status == 100 || request->minor == 0 || !out_is_empty(&exchange->out) || exchange->informed == INFORMS_MAX)
 		return;
 	exchange->informed++;
-	piece = piece_of(head_lay(exchange, status_line_of(exchange, status), fields, span_make(NULL, 0)));
+	piece = span_iovec(head_lay(exchange, status_line_of(exchange, status), fields, span_make(NULL, 0)));
 	bytes_send(exchange, &piece, 1, false);
 }
 
 void
 exchange_send_continue(struct exchange *exchange)
 {
-	const struct iovec piece = piece_of(SPAN_OF("HTTP/1.1 100 Continue\r\n\r\n"));
+	const struct iovec piece = span_iovec(SPAN_OF("HTTP/1.1 100 Continue\r\n\r\n"));
 
 	if (exchange->continue_sent || exchange->request.state >= REQUEST_STARTED)
 		return;
@@ -253,19 +225,19 @@ frame(struct exchange *exchange, const struct iovec *pieces, unsigned count, boo
 
 	assert(count <= PIECES_MAX);
 	if (exchange->head.len > 0)
-		to[n++] = piece_of(exchange->head);
+		to[n++] = span_iovec(exchange->head);
 	exchange->head.len = 0;
 	if (exchange->request.response.no_content)
 		return n;
 	if (exchange->chunked_out && length > 0)
-		to[n++] = piece_of(span_make(chunk_head, h1_chunk_head_write(chunk_head, length)));
+		to[n++] = span_iovec(span_make(chunk_head, h1_chunk_head_write(chunk_head, length)));
 	for (unsigned i = 0; i < count; i++)
 		if (pieces[i].iov_len > 0)
 			to[n++] = pieces[i];
 	if (exchange->chunked_out && last)
-		to[n++] = piece_of(length > 0 ? SPAN_OF("\r\n0\r\n\r\n") : SPAN_OF("0\r\n\r\n"));
+		to[n++] = span_iovec(length > 0 ? SPAN_OF("\r\n0\r\n\r\n") : SPAN_OF("0\r\n\r\n"));
 	else if (exchange->chunked_out && length > 0)
-		to[n++] = piece_of(SPAN_OF("\r\n"));
+		to[n++] = span_iovec(SPAN_OF("\r\n"));
 	return n;
 }
 
@@ -396,7 +368,7 @@ trailers_send(struct exchange *exchange, const struct fields *trailers)
 	char chunk_head[H1_CHUNK_HEAD_MAX];
 	unsigned n = frame(exchange, NULL, 0, false, chunk_head, list);
 
-	list[n++] = piece_of(head_lay(exchange, SPAN_OF("0\r\n"), trailers, span_make(NULL, 0)));
+	list[n++] = span_iovec(head_lay(exchange, SPAN_OF("0\r\n"), trailers, span_make(NULL, 0)));
 	bytes_send(exchange, list, n, false);
 }
 

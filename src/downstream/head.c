@@ -10,22 +10,6 @@
 
 enum { HOPS_MAX = 16 };
 
-static struct span
-lower_case(struct span from, struct arena *arena)
-{
-	size_t i = 0;
-	char *to;
-
-	while (i < from.len && byte_lower(from.at[i]) == from.at[i])
-		i++;
-	if (i == from.len)
-		return from;
-	to = arena_alloc(arena, from.len);
-	for (i = 0; i < from.len; i++)
-		to[i] = byte_lower(from.at[i]);
-	return span_make(to, from.len);
-}
-
 static bool
 target_fill(struct request *request, const struct uri_target *uri, const char **why_out)
 {
@@ -91,7 +75,7 @@ bool
 head_complete(struct request *request, const struct uri_target *uri, struct span host,
     const struct networks *trusted_proxies, const char **why_out)
 {
-	request->host = lower_case(host, request->arena);
+	request->host = arena_lower_case(request->arena, host);
 	request->client_ip = request->client->ip;
 	request->client_address = *request->client->peer;
 	request->scheme = request->client->is_tls ? SPAN_OF("https") : SPAN_OF("http");
