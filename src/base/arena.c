@@ -216,6 +216,22 @@ arena_format(struct arena *arena, const char *format, ...)
 }
 
 struct span
+arena_lower_case(struct arena *arena, struct span from)
+{
+	size_t i = 0;
+	char *to;
+
+	while (i < from.len && byte_lower(from.at[i]) == from.at[i])
+		i++;
+	if (i == from.len)
+		return from;
+	to = piece_get(arena, 0, from.len);
+	for (i = 0; i < from.len; i++)
+		to[i] = byte_lower(from.at[i]);
+	return span_make(to, from.len);
+}
+
+struct span
 arena_join(struct arena *arena, struct span a, struct span b)
 {
 	char *bytes;

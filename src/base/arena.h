@@ -31,6 +31,8 @@ void		*arena_zalloc(struct arena *arena, size_t size) __attribute__((returns_non
 struct span	 arena_copy(struct arena *arena, struct span from);
 char		*arena_text(struct arena *arena, struct span from);	/* NUL-terminated copy */
 char		*arena_format(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* ASCII letters in lower case; `from` itself when there is nothing to change. */
+struct span	 arena_lower_case(struct arena *arena, struct span from);
 struct span	 arena_join(struct arena *arena, struct span a, struct span b);
 
 /* An arena of its own on the heap, for what is kept by pointer. */

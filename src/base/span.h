@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/uio.h>
 
 struct span {
 	const char	*at;	/* borrowed; may be NULL when len is 0 */
@@ -38,6 +39,16 @@ static inline struct span
 span_text(const char *text)
 {
 	return (struct span){ text, text ? strlen(text) : 0 };
+}
+
+/* For calls that only read, though iovec has no const. */
+static inline struct iovec
+span_iovec(struct span bytes)
+{
+	struct iovec piece = { .iov_len = bytes.len };
+
+	memcpy(&piece.iov_base, &bytes.at, sizeof(piece.iov_base));
+	return piece;
 }
 
 static inline bool

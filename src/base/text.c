@@ -5,6 +5,7 @@
 #include "base/text.h"
 
 #include "base/memory.h"
+#include "base/put.h"
 
 #include <assert.h>
 #include <math.h>
@@ -84,14 +85,10 @@ text_add_byte(struct text *text, char byte)
 void
 text_add_number(struct text *text, uint64_t number)
 {
-	char digits[20];
-	char *at = digits + sizeof(digits);
+	char *to = text_reserve(text, NUMBER_DIGITS_MAX), *end = put_number(to, number);
 
-	do {
-		*--at = (char)('0' + number % 10);
-		number /= 10;
-	} while (number > 0);
-	text_add(text, span_between(at, digits + sizeof(digits)));
+	*end = '\0';
+	text->len += (size_t)(end - to);
 }
 
 void
@@ -121,6 +118,22 @@ text_format_list(struct text *text, const char *format, va_list list)
 	}
 	va_end(again);
 	text->len += (size_t)len;
+}
+
+/* The five that HTML reads as markup somewhere. */
+void
+text_html(struct text *text, struct span bytes)
+{
+	for (size_t i = 0; i < bytes.len; i++) {
+		switch (bytes.at[i]) {
+		case '&': text_add(text, SPAN_OF("&amp;")); break;
+		case '<': text_add(text, SPAN_OF("&lt;")); break;
+		case '>': text_add(text, SPAN_OF("&gt;")); break;
+		case '"': text_add(text, SPAN_OF("&quot;")); break;
+		case '\'': text_add(text, SPAN_OF("&#39;")); break;
+		default: text_add_byte(text, bytes.at[i]);
+		}
+	}
 }
 
 /* -- JSON --------------------------------------------------------------------------------------------------------- */

@@ -32,6 +32,9 @@ void		 text_format(struct text *text, const char *format, ...) __attribute__((fo
 void		 text_format_list(struct text *text, const char *format, va_list list)
     __attribute__((format(printf, 2, 0)));
 
+/* For HTML, also between quotes. */
+void		 text_html(struct text *text, struct span bytes);
+
 /* The string with its quotes. */
 void		 text_json_string(struct text *text, struct span bytes);
 

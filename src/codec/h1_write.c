@@ -5,22 +5,16 @@
  * client makes it hold, can end a line and so split a message.
  */
 #include "codec/h1_write.h"
+
+#include "base/put.h"
 #include "codec/h1_scan.h"
 
 #include <assert.h>
 
-static inline char *
-put(char *to, struct span bytes)
-{
-	if (bytes.len > 0)
-		memcpy(to, bytes.at, bytes.len);
-	return to + bytes.len;
-}
-
 static char *
 put_value(char *to, struct span value)
 {
-	char *end = put(to, value);
+	char *end = put_span(to, value);
 	const char *at = to;
 
 	while ((at = h1_scan_text(at, end, ' ')) < end) {
@@ -48,16 +42,16 @@ h1_head_write(char *to, size_t room, struct span first_line, const struct fields
 
 	if (h1_head_size_max(first_line, fields) + extra.len > room)
 		return 0;
-	at = put(at, first_line);
+	at = put_span(at, first_line);
 	for (uint32_t i = 0; i < fields->count; i++) {
-		at = put(at, fields->items[i].name);
+		at = put_span(at, fields->items[i].name);
 		*at++ = ':';
 		*at++ = ' ';
 		at = put_value(at, fields->items[i].value);
 		*at++ = '\r';
 		*at++ = '\n';
 	}
-	at = put(at, extra);
+	at = put_span(at, extra);
 	*at++ = '\r';
 	*at++ = '\n';
 	assert((size_t)(at - to) <= room);

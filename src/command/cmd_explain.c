@@ -19,17 +19,6 @@ struct asker {
 	struct request	request;
 };
 
-static struct span
-lower_case(struct arena *arena, struct span from)
-{
-	struct span copy = arena_copy(arena, from);
-	char *to = arena_text(arena, copy);
-
-	for (size_t i = 0; i < copy.len; i++)
-		to[i] = byte_lower(to[i]);
-	return span_make(to, copy.len);
-}
-
 /* "example.com/x" means http://example.com/x. */
 static bool
 url_split(struct arena *arena, const char *url, struct uri_target *target_out)
@@ -52,7 +41,7 @@ authority_fill(struct asker *asker, struct span authority, struct err *err)
 	request->authority = request->forwarded_host = authority;
 	if (authority.len > 0 && !uri_authority_parse(authority, &request->host, &port, &has_port))
 		return err_set(err, "\"%.*s\" is no host", (int)authority.len, authority.at);
-	request->host = lower_case(&asker->arena, request->host);
+	request->host = arena_lower_case(&asker->arena, request->host);
 	asker->client.is_tls = span_is(request->scheme, "https");
 	asker->client.local_port = has_port ? port : asker->client.is_tls ? 443 : 80;
 	return true;
@@ -75,7 +64,7 @@ target_fill(struct asker *asker, const char *url, struct err *err)
 	request->path = target.path;
 	if (target.form != URI_ASTERISK && !uri_path_normalise(target.path, &asker->arena, &request->path))
 		return err_set(err, "\"%s\" would be refused with 400: a broken percent code, or above the root", url);
-	request->scheme = target.scheme.len > 0 ? lower_case(&asker->arena, target.scheme) : SPAN_OF("http");
+	request->scheme = target.scheme.len > 0 ? arena_lower_case(&asker->arena, target.scheme) : SPAN_OF("http");
 	return authority_fill(asker, target.authority.len > 0 ? target.authority : SPAN_OF("localhost"), err);
 }
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/memory.h"
+#include "base/put.h"
 #include "http/byte_class.h"
 #include "http/negotiate.h"
 #include "request/response.h"
@@ -105,38 +106,18 @@ listed_compare(const void *left, const void *right)
 
 /* -- writing ------------------------------------------------------------------------------------------------------ */
 
-static void
-html_add(struct text *to, struct span from)
-{
-	for (size_t i = 0; i < from.len; i++) {
-		switch (from.at[i]) {
-		case '&': text_add(to, SPAN_OF("&amp;")); break;
-		case '<': text_add(to, SPAN_OF("&lt;")); break;
-		case '>': text_add(to, SPAN_OF("&gt;")); break;
-		case '"': text_add(to, SPAN_OF("&quot;")); break;
-		case '\'': text_add(to, SPAN_OF("&#39;")); break;
-		default: text_add_byte(to, from.at[i]);
-		}
-	}
-}
-
 /* As a segment of a relative reference. "./" before it, so that "a:b" is no scheme (RFC 3986 §4.2). */
 static void
 reference_add(struct text *to, const struct listed *listed)
 {
-	static const char hex[] = "0123456789ABCDEF";
-
 	text_add(to, SPAN_OF("./"));
 	for (size_t i = 0; i < listed->name.len; i++) {
-		unsigned char byte = (unsigned char)listed->name.at[i];
+		char code[3];
 
-		if (byte_is(listed->name.at[i], BYTE_UNRESERVED)) {
-			text_add_byte(to, (char)byte);
-		} else {
-			text_add_byte(to, '%');
-			text_add_byte(to, hex[byte >> 4]);
-			text_add_byte(to, hex[byte & 15]);
-		}
+		if (byte_is(listed->name.at[i], BYTE_UNRESERVED))
+			text_add_byte(to, listed->name.at[i]);
+		else
+			text_add(to, span_between(code, put_percent_code(code, (unsigned char)listed->name.at[i])));
 	}
 	if (listed->is_directory)
 		text_add_byte(to, '/');
@@ -159,7 +140,7 @@ html_row(struct text *to, const struct listed *listed)
 	text_add(to, SPAN_OF("<tr><td><a href=\""));
 	reference_add(to, listed);
 	text_add(to, SPAN_OF("\">"));
-	html_add(to, listed->name);
+	text_html(to, listed->name);
 	text_add(to, listed->is_directory ? SPAN_OF("/</a><td><td>") : SPAN_OF("</a><td>"));
 	if (!listed->is_directory) {
 		text_add_number(to, listed->size);
@@ -173,10 +154,10 @@ static void
 listing_html(struct text *to, const struct listing *listing, struct span path)
 {
 	text_add(to, SPAN_OF("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>"));
-	html_add(to, path);
+	text_html(to, path);
 	text_add(to, SPAN_OF("</title>\n<style>body{font:15px/1.5 system-ui,sans-serif;margin:2em}td{padding:0 2em 0 0}"
 			     "td:nth-child(2){text-align:right}</style>\n<h1>"));
-	html_add(to, path);
+	text_html(to, path);
 	text_add(to, SPAN_OF("</h1>\n<table>\n"));
 	if (!span_is(path, "/"))
 		text_add(to, SPAN_OF("<tr><td><a href=\"../\">../</a><td><td>\n"));

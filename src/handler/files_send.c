@@ -4,6 +4,7 @@
  */
 #include "handler/files.h"
 
+#include "base/put.h"
 #include "handler/files_parts.h"
 #include "http/conditional.h"
 #include "request/response.h"
@@ -20,22 +21,13 @@ struct sending {
 
 /* -- large files -------------------------------------------------------------------------------------------------- */
 
-static struct iovec
-piece_of(struct span bytes)
-{
-	struct iovec piece = { .iov_len = bytes.len };
-
-	memcpy(&piece.iov_base, &bytes.at, sizeof(piece.iov_base));	/* iovec has no const; nobody writes */
-	return piece;
-}
-
 /* False: wait for on_drained. */
 static bool
 part_send(struct sending *sending, struct request *request)
 {
 	struct span head = sending->parts.heads[sending->next];
 	struct byte_range range = sending->parts.ranges[sending->next];
-	struct iovec piece = piece_of(head);
+	struct iovec piece = span_iovec(head);
 
 	if (!sending->head_sent && head.len > 0) {
 		sending->head_sent = true;
@@ -52,7 +44,7 @@ sending_go(struct request *request)
 {
 	struct sending *sending = request->work;
 	struct file_entry *entry = sending->entry;
-	struct iovec tail = piece_of(sending->parts.tail);
+	struct iovec tail = span_iovec(sending->parts.tail);
 
 	while (sending->next < sending->parts.count) {
 		if (!part_send(sending, request))
@@ -118,13 +110,6 @@ head_only_send(struct request *request, struct file_entry *entry)
 
 /* -- small files -------------------------------------------------------------------------------------------------- */
 
-static char *
-add(char *to, struct span bytes)
-{
-	memcpy(to, bytes.at, bytes.len);
-	return to + bytes.len;
-}
-
 /* The parts are at most as long as the file, so this is bounded (http/range.h). */
 static struct span
 parts_join(const struct files_parts *parts, const char *content, struct arena *arena)
@@ -134,10 +119,10 @@ parts_join(const struct files_parts *parts, const char *content, struct arena *a
 	for (size_t i = 0; i < parts->count; i++) {
 		struct byte_range range = parts->ranges[i];
 
-		at = add(at, parts->heads[i]);
-		at = add(at, span_make(content + range.first, byte_range_length(range)));
+		at = put_span(at, parts->heads[i]);
+		at = put_span(at, span_make(content + range.first, byte_range_length(range)));
 	}
-	return span_between(to, add(at, parts->tail));
+	return span_between(to, put_span(at, parts->tail));
 }
 
 /* Takes the reference. */

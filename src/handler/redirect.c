@@ -5,6 +5,7 @@
  */
 #include "handler/handlers.h"
 
+#include "base/put.h"
 #include "handler/key_problem.h"
 #include "http/byte_class.h"
 #include "http/status.h"
@@ -34,7 +35,6 @@ must_encode(char byte)
 static struct span
 place_encode(struct span place, struct arena *arena)
 {
-	static const char hex[] = "0123456789ABCDEF";
 	size_t extra = 0;
 	char *to, *at;
 
@@ -44,15 +44,10 @@ place_encode(struct span place, struct arena *arena)
 		return place;
 	to = at = arena_alloc(arena, place.len + extra);
 	for (size_t i = 0; i < place.len; i++) {
-		unsigned char byte = (unsigned char)place.at[i];
-
-		if (must_encode(place.at[i])) {
-			*at++ = '%';
-			*at++ = hex[byte >> 4];
-			*at++ = hex[byte & 15];
-		} else {
+		if (must_encode(place.at[i]))
+			at = put_percent_code(at, (unsigned char)place.at[i]);
+		else
 			*at++ = place.at[i];
-		}
 	}
 	return span_between(to, at);
 }

@@ -2,10 +2,10 @@
  * The normal form of a path: first one spelling for every byte, then no dot segments. Most paths are normal as they
  * come, and a look is all they cost.
  */
+#include "base/put.h"
 #include "http/byte_class.h"
 #include "http/uri.h"
 
-static const char hex_digits[] = "0123456789ABCDEF";
 
 /* Whether a segment that starts with the dot at `at` is "." or "..". */
 static bool
@@ -30,15 +30,6 @@ is_plain(struct span path)
 			return false;
 	}
 	return true;
-}
-
-static char *
-put_percent_code(char *to, unsigned char byte)
-{
-	*to++ = '%';
-	*to++ = hex_digits[byte >> 4];
-	*to++ = hex_digits[byte & 15];
-	return to;
 }
 
 /* Writes each byte in its one spelling; NULL when the path is refused. `to` has room for three times the path. */

@@ -85,21 +85,6 @@ problem_json(struct request *request, unsigned status, const char *detail)
 	return shape_end(request, &to);
 }
 
-static void
-html_escape(struct text *to, struct span from)
-{
-	for (size_t i = 0; i < from.len; i++) {
-		switch (from.at[i]) {
-		case '&': text_add(to, SPAN_OF("&amp;")); break;
-		case '<': text_add(to, SPAN_OF("&lt;")); break;
-		case '>': text_add(to, SPAN_OF("&gt;")); break;
-		case '"': text_add(to, SPAN_OF("&quot;")); break;
-		case '\'': text_add(to, SPAN_OF("&#39;")); break;
-		default: text_add_byte(to, from.at[i]);
-		}
-	}
-}
-
 static struct span
 problem_html(struct request *request, unsigned status, const char *detail)
 {
@@ -112,12 +97,12 @@ problem_html(struct request *request, unsigned status, const char *detail)
 	    "small{color:#777}</style>\n<h1>%u %s</h1>\n", status, reason, status, reason);
 	if (detail != NULL) {
 		text_add(&to, SPAN_OF("<p>"));
-		html_escape(&to, span_text(detail));
+		text_html(&to, span_text(detail));
 		text_add(&to, SPAN_OF("</p>\n"));
 	}
 	if (request->request_id.len > 0) {
 		text_add(&to, SPAN_OF("<p><small>"));
-		html_escape(&to, request->request_id);
+		text_html(&to, request->request_id);
 		text_add(&to, SPAN_OF("</small></p>\n"));
 	}
 	text_add(&to, SPAN_OF("</html>\n"));

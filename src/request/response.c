@@ -106,14 +106,12 @@ response_upgrade(struct request *request)
 void
 response_send_content(struct request *request, unsigned status, struct span content)
 {
-	struct iovec piece;
+	struct iovec piece = span_iovec(content);
 
 	request->response.status = status;
 	request->response.has_length = true;
 	request->response.content_length = content.len;
 	response_start(request);
-	memcpy(&piece.iov_base, &content.at, sizeof(piece.iov_base));	/* iovec has no const; nobody writes */
-	piece.iov_len = content.len;
 	response_finish_with(request, &piece, content.len > 0);
 }
 

@@ -142,13 +142,8 @@ piece_join(struct pieces *pieces, struct span piece)
 static void
 pieces_add(struct pieces *pieces, struct span piece)
 {
-	struct iovec *item;
-
-	if (piece_join(pieces, piece))
-		return;
-	item = &pieces->items[pieces->count++];
-	memcpy(&item->iov_base, &piece.at, sizeof(item->iov_base));	/* iovec has no const; sockets only read */
-	item->iov_len = piece.len;
+	if (!piece_join(pieces, piece))
+		pieces->items[pieces->count++] = span_iovec(piece);
 }
 
 /* The head first, if it has not gone over yet. */

@@ -7,6 +7,7 @@
  */
 #include "upstream/relay_parts.h"
 
+#include "base/put.h"
 #include "codec/h1_write.h"
 
 #include <assert.h>
@@ -17,37 +18,7 @@ enum {
 	PIECES = 5,
 };
 
-static struct iovec
-piece_of(struct span bytes)
-{
-	struct iovec piece = { .iov_len = bytes.len };
-
-	memcpy(&piece.iov_base, &bytes.at, sizeof(piece.iov_base));	/* iovec has no const; sockets only read */
-	return piece;
-}
-
 /* -- the head ------------------------------------------------------------------------------------------------------ */
-
-static char *
-put(char *to, struct span bytes)
-{
-	if (bytes.len > 0)
-		memcpy(to, bytes.at, bytes.len);
-	return to + bytes.len;
-}
-
-static char *
-put_number(char *to, uint64_t number)
-{
-	char digits[20];
-	size_t at = sizeof(digits);
-
-	do {
-		digits[--at] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number > 0);
-	return put(to, span_make(digits + at, sizeof(digits) - at));
-}
 
 /* RFC 9112 §6: one framing, ours. A length that the client gave is kept, even that of no content. */
 static char *
@@ -56,12 +27,12 @@ put_framing(char *to, const struct relay *relay)
 	const struct request *request = relay->request;
 
 	if (request->has_body && !request->has_length)
-		return put(to, SPAN_OF("Transfer-Encoding: chunked\r\n"));
+		return put_span(to, SPAN_OF("Transfer-Encoding: chunked\r\n"));
 	if (!request->has_length)
 		return to;
-	to = put(to, SPAN_OF("Content-Length: "));
+	to = put_span(to, SPAN_OF("Content-Length: "));
 	to = put_number(to, request->content_length);
-	return put(to, SPAN_OF("\r\n"));
+	return put_span(to, SPAN_OF("\r\n"));
 }
 
 /* RFC 9110 §7.6.1: what holds for this hop only is named in Connection. */
@@ -71,11 +42,11 @@ put_connection(char *to, const struct relay *relay, struct span upgrade)
 	bool has_te = fields_have(&relay->fields, FIELD_TE);
 
 	if (!relay->may_upgrade)
-		return has_te ? put(to, SPAN_OF("Connection: TE\r\n")) : to;
-	to = put(to, has_te ? SPAN_OF("Connection: upgrade, TE\r\n") : SPAN_OF("Connection: upgrade\r\n"));
-	to = put(to, SPAN_OF("Upgrade: "));
-	to = put(to, upgrade);
-	return put(to, SPAN_OF("\r\n"));
+		return has_te ? put_span(to, SPAN_OF("Connection: TE\r\n")) : to;
+	to = put_span(to, has_te ? SPAN_OF("Connection: upgrade, TE\r\n") : SPAN_OF("Connection: upgrade\r\n"));
+	to = put_span(to, SPAN_OF("Upgrade: "));
+	to = put_span(to, upgrade);
+	return put_span(to, SPAN_OF("\r\n"));
 }
 
 static char *
@@ -83,12 +54,12 @@ put_line(char *to, const struct relay *relay)
 {
 	static const struct span version = SPAN(" HTTP/1.1\r\n");
 
-	to = put(to, relay->request->method_name);
+	to = put_span(to, relay->request->method_name);
 	*to++ = ' ';
 	if (relay->target.at[0] == '/')	/* not "*" */
-		to = put(to, relay->head_path);
-	to = put(to, relay->target);
-	return put(to, version);
+		to = put_span(to, relay->head_path);
+	to = put_span(to, relay->target);
+	return put_span(to, version);
 }
 
 /* Once for all tries, unless their servers' URLs have different paths. */
@@ -190,16 +161,16 @@ piece_send(struct relay *relay, struct span piece, bool last)
 	unsigned count = 0;
 
 	if (!relay->head_sent)
-		pieces[count++] = piece_of(relay->head);
+		pieces[count++] = span_iovec(relay->head);
 	relay->head_sent = true;
 	if (relay->is_chunked && piece.len > 0)
-		pieces[count++] = piece_of(span_make(chunk_head, h1_chunk_head_write(chunk_head, piece.len)));
+		pieces[count++] = span_iovec(span_make(chunk_head, h1_chunk_head_write(chunk_head, piece.len)));
 	if (piece.len > 0)
-		pieces[count++] = piece_of(piece);
+		pieces[count++] = span_iovec(piece);
 	if (relay->is_chunked && piece.len > 0)
-		pieces[count++] = piece_of(SPAN_OF("\r\n"));
+		pieces[count++] = span_iovec(SPAN_OF("\r\n"));
 	if (relay->is_chunked && last)
-		pieces[count++] = piece_of(last_chunk(relay));
+		pieces[count++] = span_iovec(last_chunk(relay));
 	if (count > 0)
 		bytes_send(relay, pieces, count);
 }
@@ -253,7 +224,7 @@ relay_send(struct relay *relay)
 static void
 tunnel_send(struct relay *relay, struct span piece)
 {
-	struct iovec pieces[1] = { piece_of(piece) };
+	struct iovec pieces[1] = { span_iovec(piece) };
 
 	if (piece.len > 0)
 		bytes_send(relay, pieces, 1);
@@ -324,7 +295,7 @@ void
 relay_writable(struct relay *relay)
 {
 	struct span rest = span_skip(text_span(&relay->out), relay->out_sent);
-	struct iovec piece = piece_of(rest);
+	struct iovec piece = span_iovec(rest);
 	size_t sent;
 
 	switch (stream_write(&relay->socket->stream, &piece, 1, false, &sent)) {

@@ -1,8 +1,7 @@
 /* rooms: base conf */
 /*
- * A configuration from bytes, the whole way: parsed, packed and unpacked, read by rows,
-     printed and read again. The same
- * bytes also stand for a packed configuration, which they seldom are.
+ * A configuration from bytes, the whole way: parsed, packed and unpacked, read by rows, printed and read again. The
+ * same bytes also stand for a packed configuration, which they seldom are.
  */
 #include "conf/option.h"
 

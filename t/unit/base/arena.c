@@ -143,6 +143,8 @@ test_texts(void **state)
 	assert_true(span_is(joined, "abcd"));
 	assert_true(span_is(arena_join(arena, span_make(NULL, 0), SPAN_OF("cd")), "cd"));
 	assert_non_null(arena_copy(arena, span_make(NULL, 0)).at);
+	assert_true(span_is(arena_lower_case(arena, SPAN_OF("WWW.Example.COM")), "www.example.com"));
+	assert_ptr_equal(arena_lower_case(arena, joined).at, joined.at);
 	arena_free(arena);
 	arena_free(NULL);
 }

@@ -93,6 +93,16 @@ assert_json_strings(const struct string_row *rows, size_t count)
 }
 
 static void
+test_html(void **state)
+{
+	struct text text = { 0 };
+
+	text_html(&text, SPAN_OF("a<b> & \"c\" 'd'"));
+	assert_string_equal(text.bytes, "a&lt;b&gt; &amp; &quot;c&quot; &#39;d&#39;");
+	text_fini(&text);
+}
+
+static void
 test_json_escapes(void **state)
 {
 	static const struct string_row rows[] = {
@@ -218,6 +228,7 @@ main(void)
 		cmocka_unit_test(test_reserve),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_format),
+		cmocka_unit_test(test_html),
 		cmocka_unit_test(test_json_escapes),
 		cmocka_unit_test(test_json_keeps_valid_utf8),
 		cmocka_unit_test(test_json_replaces_invalid_utf8),
