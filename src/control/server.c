@@ -112,12 +112,14 @@ static int
 name_bind(const struct sockaddr_un *address, struct err *err)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool is_bound = fd >= 0 && fchmod(fd, SOCKET_MODE) == 0 &&
+	    bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
 
-	if (fd >= 0 && fchmod(fd, SOCKET_MODE) == 0 &&
-	    bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 &&
-	    chmod(address->sun_path, SOCKET_MODE) == 0 && listen(fd, BACKLOG) == 0)
+	if (is_bound && chmod(address->sun_path, SOCKET_MODE) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
 	err_set_errno(err, "cannot make the control socket %s", address->sun_path);
+	if (is_bound)
+		unlink(address->sun_path);
 	fd_close(&fd);
 	return -1;
 }

@@ -11,6 +11,7 @@
 	/* trial → primary: its only message, then it exits */ \
 	M(TRIAL_ACCEPTED,	"the configuration is good. No payload. fd: bundle (bundle.h names its parts)") \
 	M(TRIAL_REFUSED,	"the configuration is bad. No payload. fd: bundle of one part: problems, a line each") \
+	M(TRIAL_FAILED,		"no bundle can be made of it. The payload is why") \
 	/* primary → worker */ \
 	M(LISTENERS,		"sockets for the PREPARE that follows: number id, for each; fds: one for each") \
 	M(PREPARE,		"build it beside the other: number generation, number id a listener; fd: bundle") \

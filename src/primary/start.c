@@ -76,7 +76,8 @@ workers_look(const struct primary *primary, unsigned *up_out, unsigned *untried_
 	*untried_out = 0;
 	for (EACH_WORKER(primary, at)) {
 		*up_out += WORKER(at)->child.state == CHILD_UP;
-		*untried_out += WORKER(at)->child.state == CHILD_STARTING && WORKER(at)->child.restarts == 0;
+		*untried_out += WORKER(at)->child.state == CHILD_IDLE ||
+		    (WORKER(at)->child.state == CHILD_STARTING && WORKER(at)->child.restarts == 0);
 	}
 }
 

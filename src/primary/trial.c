@@ -30,6 +30,7 @@ struct trial {
 	int		 bundle_fd;	/* owned; -1: it has not said anything */
 	bool		 is_accepted;
 	bool		 is_silent;	/* nobody wants to be told */
+	struct err	 why;		/* it could not begin or not answer; empty: not known */
 	struct timer	 limit;
 	struct later	 later;		/* frees */
 };
@@ -41,8 +42,12 @@ trial_say(int fd, enum ipc_type type, const struct span *parts, unsigned count)
 {
 	struct err err = { "" };
 	int bundle_fd = bundle_create(parts, count, &err);
-	bool is_said = bundle_fd >= 0 && channel_send_now(fd, type, (struct span){ 0 }, &bundle_fd, 1);
+	bool is_said;
 
+	if (bundle_fd >= 0)
+		is_said = channel_send_now(fd, type, (struct span){ 0 }, &bundle_fd, 1);
+	else
+		is_said = channel_send_now(fd, IPC_TRIAL_FAILED, span_make(err.text, strlen(err.text)), NULL, 0);
 	fd_close(&bundle_fd);
 	return is_said;
 }
@@ -125,6 +130,8 @@ trial_message(void *owner, struct ipc_message *message)
 	fd_close(&trial->bundle_fd);
 	trial->is_accepted = message->type == IPC_TRIAL_ACCEPTED;
 	trial->bundle_fd = ipc_take_fd(message, 0);
+	if (message->type == IPC_TRIAL_FAILED)
+		err_set(&trial->why, "%.*s", (int)message->payload.len, message->payload.at);
 }
 
 static void
@@ -143,6 +150,8 @@ trial_fork(void *owner, struct err *err)
 
 	if (pid == 0)
 		trial_main(trial->fds[1], trial->config_path);
+	if (pid < 0)
+		trial->why = *err;
 	return pid;
 }
 
@@ -173,6 +182,8 @@ ending_explain(const struct trial *trial, const struct child_end *end, struct te
 
 	if (is_late)
 		text_format(lines, "%s: reading it took longer than %d s\n", trial->config_path, LIMIT_MS / 1000);
+	else if (trial->why.text[0] != '\0')
+		text_format(lines, "%s: what is read cannot be passed on: %s\n", trial->config_path, trial->why.text);
 	else
 		text_format(lines, "%s: the process that reads it ended without an answer (%s %d)\n",
 		    trial->config_path, end->how.signal != 0 ? "signal" : "exit code",
@@ -185,10 +196,9 @@ trial_tell(struct trial *trial, const struct child_end *end)
 {
 	struct trial_outcome outcome = { .is_accepted = trial->is_accepted, .bundle_fd = trial->bundle_fd };
 	struct bundle bundle = { 0 };
-	struct err err = { "" };
 	struct text lines = { 0 };
 
-	if (trial->bundle_fd >= 0 && bundle_map(trial->bundle_fd, &bundle, &err)) {
+	if (trial->bundle_fd >= 0 && bundle_map(trial->bundle_fd, &bundle, &trial->why)) {
 		outcome.lines = bundle.parts[trial->is_accepted ? BUNDLE_WARNINGS : 0];
 	} else {
 		outcome.is_accepted = false;
@@ -249,7 +259,8 @@ trial_start(struct loop *loop, struct family *family, const char *config_path, t
 	fd_close(&trial->fds[1]);
 	if (child_is_alive(&trial->child))
 		return trial;
-	err_set(err, "no child process for reading the configuration can be started");
+	/* it is freed in a later turn */
+	err_set(err, "no process can read the configuration: %s", trial->why.text);
 	return NULL;
 }
 

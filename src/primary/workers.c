@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <stdio.h>
 #include <sys/mman.h>
 
 #define START_TIMEOUT_MS 10000
@@ -162,14 +163,13 @@ worker_fork(struct worker_child *worker, int channel_fd, struct err *err)
 	return pid;
 }
 
+/* -1: no process came of it. */
 static pid_t
-worker_start(void *owner, struct err *err)
+worker_try(struct worker_child *worker, struct err *err)
 {
-	struct worker_child *worker = owner;
 	int fds[2];
 	pid_t pid;
 
-	worker->why[0] = '\0';
 	worker->awaits_ready = false;
 	worker->awaits_use = false;
 	worker->identity_version = worker->primary->identity_version;
@@ -187,6 +187,19 @@ worker_start(void *owner, struct err *err)
 	}
 	worker->channel = channel_open(worker->primary->loop, fds[0], &worker_events, worker);
 	reload_worker_started(worker);
+	return pid;
+}
+
+static pid_t
+worker_start(void *owner, struct err *err)
+{
+	struct worker_child *worker = owner;
+	pid_t pid;
+
+	worker->why[0] = '\0';
+	pid = worker_try(worker, err);
+	if (pid < 0)
+		snprintf(worker->why, sizeof(worker->why), "%.*s", (int)sizeof(worker->why) - 1, err->text);
 	return pid;
 }
 
@@ -312,7 +325,6 @@ worker_create(struct primary *primary, unsigned seat)
 	worker->crash_fd = -1;
 	child_init(&worker->child, &worker_kind, primary->loop, primary->family, worker);
 	list_add_last(&primary->workers, &worker->node);
-	child_start(&worker->child);
 }
 
 static void
@@ -365,6 +377,11 @@ workers_adjust(struct primary *primary)
 
 		if (worker == NULL || is_of_old_identity(worker))
 			worker_create(primary, seat);
+	}
+	/* All are there before the first is tried, so that its failure is not taken for everybody's. */
+	for (EACH_WORKER(primary, at)) {
+		if (WORKER(at)->child.state == CHILD_IDLE)
+			child_start(&WORKER(at)->child);
 	}
 }
 
