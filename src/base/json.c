@@ -420,9 +420,3 @@ json_number(struct json_value number, uint64_t *number_out)
 {
 	return number.kind == JSON_NUMBER && span_to_number(number.raw, UINT64_MAX, number_out);
 }
-
-bool
-json_is_true(struct json_value value)
-{
-	return value.kind == JSON_BOOL && value.raw.at[0] == 't';
-}

@@ -43,6 +43,5 @@ void			json_string_add(struct json_value string, struct text *to);
 
 /* Whole numbers from 0 only; false otherwise. */
 bool			json_number(struct json_value number, uint64_t *number_out);
-bool			json_is_true(struct json_value value);
 
 #endif

@@ -29,13 +29,6 @@ static const char *const level_names[] = {
 };
 static_assert(COUNT(level_names) == LOG_SILENT + 1, "every level has a name");
 
-static const struct {
-	const char	*name;
-	enum log_level	 level;
-} level_aliases[] = {
-	{ "warning", LOG_WARN }, { "err", LOG_ERROR }, { "off", LOG_SILENT },
-};
-
 struct message_row {
 	const char	*name;
 	const char	*text;
@@ -63,12 +56,6 @@ log_set_level(enum log_level level)
 	log_state.level = level;
 }
 
-enum log_level
-log_get_level(void)
-{
-	return log_state.level;
-}
-
 bool
 log_is_on(enum log_level level)
 {
@@ -80,24 +67,6 @@ log_level_name(enum log_level level)
 {
 	assert((size_t)level < COUNT(level_names));
 	return level_names[level];
-}
-
-bool
-log_level_parse(struct span from, enum log_level *level_out)
-{
-	for (size_t i = 0; i < COUNT(level_names); i++) {
-		if (span_is(from, level_names[i])) {
-			*level_out = (enum log_level)i;
-			return true;
-		}
-	}
-	for (size_t i = 0; i < COUNT(level_aliases); i++) {
-		if (span_is(from, level_aliases[i].name)) {
-			*level_out = level_aliases[i].level;
-			return true;
-		}
-	}
-	return false;
 }
 
 /* One writev(2), so that lines of several processes do not mix. If descriptor 2 is gone, nobody can be told. */

@@ -31,10 +31,8 @@ typedef void log_sink(void *owner, enum log_level level, struct span line);
 
 void			 log_to(log_sink *sink, void *owner);
 void			 log_set_level(enum log_level level);	/* less than this is not written */
-enum log_level		 log_get_level(void);
 bool			 log_is_on(enum log_level level);
 const char		*log_level_name(enum log_level level);
-bool			 log_level_parse(struct span from, enum log_level *level_out);	/* also warning, err, off */
 
 struct log_field	 log_text(const char *name, const char *value);	/* NULL value: "" */
 struct log_field	 log_span(const char *name, struct span value);

@@ -49,7 +49,6 @@
 	M(LOOP_LATE,			WARN,	"the event loop is late") \
 	/* requests */ \
 	M(REQUEST,			INFO,	"request") \
-	M(BAD_REQUEST,			DEBUG,	"request refused") \
 	/* files */ \
 	M(FILES_ROOT_MISSING,		WARN,	"the root of a files route cannot be opened: answering 404") \
 	M(FILES_ROOT_BACK,		INFO,	"the root of a files route is there again") \

@@ -1,4 +1,4 @@
-/* Two tables of units, largest first; parsing multiplies, formatting takes the first that divides without a rest. */
+/* Tables of units, largest first: parsing multiplies by the unit, formatting takes the largest that fits. */
 #include "base/units.h"
 
 #include "base/span.h"
@@ -20,13 +20,9 @@ static const struct unit durations[] = {
 	{ "d", DAY_MS }, { "h", HOUR_MS }, { "m", MINUTE_MS }, { "s", SECOND_MS }, { "ms", 1 },
 };
 
-static const struct unit sizes[] = {
-	{ "G", UINT64_C(1) << 30 }, { "M", UINT64_C(1) << 20 }, { "K", UINT64_C(1) << 10 }, { "", 1 },
-};
-
-/* Other ways to write the names above; any case. */
+/* Any case. */
 static const struct unit size_names[] = {
-	{ "", 1 },		     { "B", 1 },
+	{ "", 1 },                   { "B", 1 },
 	{ "K", UINT64_C(1) << 10 },  { "M", UINT64_C(1) << 20 },  { "G", UINT64_C(1) << 30 },
 	{ "KB", UINT64_C(1) << 10 }, { "MB", UINT64_C(1) << 20 }, { "GB", UINT64_C(1) << 30 },
 };
@@ -98,34 +94,6 @@ percent_parse(struct span from, uint32_t *percent_out)
 		return false;
 	*percent_out = (uint32_t)number;
 	return true;
-}
-
-/* The last unit of a table is 1, so there is always one. */
-static void
-format_exactly(struct text *to, const struct unit *units, uint64_t number)
-{
-	while (number % units->size != 0)
-		units++;
-	text_add_number(to, number / units->size);
-	text_add_text(to, units->name);
-}
-
-void
-duration_format(struct text *to, uint64_t ms)
-{
-	if (ms == 0)
-		text_add_text(to, "0s");
-	else
-		format_exactly(to, durations, ms);
-}
-
-void
-size_format(struct text *to, uint64_t bytes)
-{
-	if (bytes == 0)
-		text_add_text(to, "0");
-	else
-		format_exactly(to, sizes, bytes);
 }
 
 /* "12.4" and the unit; a zero after the point is left out. */

@@ -1,5 +1,5 @@
 /*
- * units: durations, sizes and percents as people write them ("250ms", "64K", "20%"), both ways.
+ * units: durations, sizes and percents as people write them ("250ms", "64K", "20%"), and as people like to read them.
  *
  * config.md, "Rules for every value". A bare number is no duration. Sizes are powers of 1024.
  */
@@ -12,10 +12,6 @@
 bool	duration_parse(struct span from, uint64_t *ms_out);	/* ms s m h d; at most 10 years */
 bool	size_parse(struct span from, uint64_t *bytes_out);	/* 512 64K 10M 1G (also k m g, KB MB GB, B) */
 bool	percent_parse(struct span from, uint32_t *percent_out);	/* 0% to 100%, whole numbers */
-
-/* The shortest form that parses back to the same: 90000 → "90s", 65536 → "64K". */
-void	duration_format(struct text *to, uint64_t ms);
-void	size_format(struct text *to, uint64_t bytes);
 
 /* For people, two significant parts: "3d 4h", "12.4M". */
 void	duration_format_short(struct text *to, uint64_t ms);

@@ -135,7 +135,8 @@ sentence_ends(const char *at)
 	return at[0] == ' ' && at[-1] == '.' && at[1] >= 'A' && at[1] <= 'Z';
 }
 
-void
+/* With a backslash, or what else mdoc(7) needs, before what it would obey. */
+static void
 man_escape(struct text *to, const char *text)
 {
 	bool is_line_start = true;

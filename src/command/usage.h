@@ -16,7 +16,4 @@ int	usage_overview(FILE *to);					/* the list of commands; the exit code */
 void	usage_synopsis_man(struct text *to);
 void	usage_commands_man(struct text *to);
 
-/* `text` with a backslash or what else mdoc(7) needs before what it would obey. */
-void	man_escape(struct text *to, const char *text);
-
 #endif

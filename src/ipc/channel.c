@@ -37,11 +37,6 @@ struct channel {
 	bool				 is_closed;
 };
 
-#define IPC_NAME(name, doc) [IPC_##name] = #name,
-static const char *const type_names[] = { IPC_MESSAGES(IPC_NAME) };
-#undef IPC_NAME
-static_assert(COUNT(type_names) == IPC_TYPES, "every type has a name");
-
 /* Where a message is received: one for the process, since only one is heard at a time. */
 static char room[sizeof(uint32_t) + IPC_PAYLOAD_MAX];
 
@@ -49,13 +44,6 @@ union control {
 	struct cmsghdr	header;	/* for its alignment */
 	char		bytes[CMSG_SPACE(sizeof(int) * IPC_FDS_MAX)];
 };
-
-const char *
-ipc_type_name(enum ipc_type type)
-{
-	assert((size_t)type < COUNT(type_names));
-	return type_names[type];
-}
 
 int
 ipc_take_fd(struct ipc_message *message, unsigned index)

@@ -23,7 +23,6 @@ struct ipc_message {
 	unsigned	fd_count;
 };
 
-const char	*ipc_type_name(enum ipc_type type);
 
 /* A descriptor that now is the caller's; -1 when the message has no such one. */
 int		 ipc_take_fd(struct ipc_message *message, unsigned index);

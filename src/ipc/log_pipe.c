@@ -63,8 +63,8 @@ ring_pieces(struct log_pipe *pipe, struct iovec pieces[2])
 	return waiting > first ? 2 : 1;
 }
 
-/* An error but EAGAIN means that primary and logger are gone: nobody will ever read what waits. */
-void
+/* As far as the pipe takes it. An error but EAGAIN means that primary and logger are gone: nobody will ever read what waits. */
+static void
 log_pipe_flush(struct log_pipe *pipe)
 {
 	struct iovec pieces[2];

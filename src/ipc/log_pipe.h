@@ -26,6 +26,5 @@ struct log_pipe	*log_pipe_open(struct loop *loop, int fd, uint64_t *dropped);
 
 /* Writes what the pipe takes and goes; the process's sink is descriptor 2 again. NULL is fine. */
 void		 log_pipe_close(struct log_pipe *pipe);
-void		 log_pipe_flush(struct log_pipe *pipe);	/* as far as the pipe takes it */
 
 #endif

@@ -128,13 +128,6 @@ loop_stop(struct loop *loop)
 	event_base_loopbreak(loop->base);
 }
 
-bool
-loop_after_fork(struct loop *loop)
-{
-	loop->is_in_turn = false;
-	return event_reinit(loop->base) == 0;
-}
-
 void
 loop_free(struct loop *loop)
 {

@@ -29,12 +29,6 @@ void		 loop_free(struct loop *loop);	/* finish watches and timers before; runs l
 void		 loop_run(struct loop *loop);	/* until loop_stop() */
 void		 loop_stop(struct loop *loop);	/* after the callback that is running */
 
-/*
- * In a forked child, before anything else touches the loop it got: gives it a poll set of its own, so that finishing
- * and freeing take nothing out of the parent's.
- */
-bool		 loop_after_fork(struct loop *loop);
-
 /* Monotonic ms and wall ms, read once a turn; outside of loop_run() at each call. */
 uint64_t	 loop_now_ms(const struct loop *loop);
 uint64_t	 loop_wall_ms(const struct loop *loop);

@@ -22,7 +22,7 @@
 #define RESOLV_CONF "/etc/resolv.conf"
 #define HOSTS "/etc/hosts"
 
-enum { ADDRESSES_MAX = 64, HOST_MAX = 255, HOSTS_MAX_BYTES = 1 << 20, NOW_MS = 5000 };
+enum { ADDRESSES_MAX = 64, HOST_MAX = 255, HOSTS_MAX_BYTES = 1 << 20 };
 
 /* Which content of a file we know. */
 struct file_stamp {
@@ -383,67 +383,4 @@ resolver_cancel(struct resolver_query *query)
 {
 	if (query != NULL)
 		query->on_answer = NULL;
-}
-
-/* -- waiting ------------------------------------------------------------------------------------------------------- */
-
-struct wait {
-	struct loop	*loop;
-	struct address	*addresses;
-	size_t		 room;
-	size_t		 count;
-	const char	*why;
-	bool		 is_answered;
-};
-
-static void
-wait_answered(void *owner, const struct address *addresses, size_t count, const char *why)
-{
-	struct wait *wait = owner;
-
-	wait->is_answered = true;
-	wait->count = count < wait->room ? count : wait->room;
-	if (wait->count > 0)
-		memcpy(wait->addresses, addresses, wait->count * sizeof(*addresses));
-	wait->why = why;
-	loop_stop(wait->loop);
-}
-
-static void
-wait_over(void *owner)
-{
-	struct wait *wait = owner;
-
-	loop_stop(wait->loop);
-}
-
-static void
-wait_for(struct wait *wait, struct resolver *resolver, struct span host, uint16_t port)
-{
-	struct timer timer;
-
-	timer_init(&timer, wait->loop, wait_over, wait);
-	timer_arm(&timer, NOW_MS);
-	resolver_ask(resolver, host, port, wait_answered, wait);
-	loop_run(wait->loop);
-	timer_fini(&timer);
-}
-
-bool
-resolver_now(struct span host, uint16_t port, struct address *addresses, size_t room, size_t *count_out,
-    struct err *err)
-{
-	struct wait wait = { .addresses = addresses, .room = room, .why = "no name server answered in time" };
-	struct resolver *resolver;
-
-	*count_out = 0;
-	wait.loop = loop_create(err);
-	if (wait.loop == NULL)
-		return false;
-	resolver = resolver_create(wait.loop, err);
-	wait_for(&wait, resolver, host, port);
-	resolver_free(resolver);
-	loop_free(wait.loop);
-	*count_out = wait.count;
-	return wait.count > 0 || err_set(err, "cannot resolve %.*s: %s", (int)host.len, host.at, wait.why);
 }

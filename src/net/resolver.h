@@ -23,8 +23,4 @@ struct resolver_query	*resolver_ask(struct resolver *resolver, struct span host,
     resolver_fn *on_answer, void *owner);
 void			 resolver_cancel(struct resolver_query *query);	/* NULL is fine; not after its answer */
 
-/* Waits (start-up and checks only, never in a worker's loop). */
-bool			 resolver_now(struct span host, uint16_t port, struct address *addresses, size_t room,
-    size_t *count_out, struct err *err);
-
 #endif

@@ -5,7 +5,7 @@
 
 #define NAME_MAX_BYTES 128	/* a longer query name is compared by its start: no name to redact is that long */
 
-bool
+static bool
 redact_holds(const struct conf_texts *names, struct span name)
 {
 	for (size_t i = 0; i < names->count; i++) {

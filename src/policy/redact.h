@@ -11,9 +11,6 @@
 
 #define REDACTED "[redacted]"
 
-/* Names are lower case. */
-bool		redact_holds(const struct conf_texts *names, struct span name);
-
 /* The query with the values of those names replaced: itself when there are none, else in the arena. */
 struct span	redact_query(const struct conf_texts *names, struct span query, struct arena *arena);
 

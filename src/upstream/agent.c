@@ -20,7 +20,7 @@ enum { DANGER_MS = 1000 };	/* before the server's own timeout, when a request ma
 
 /* -- addresses ----------------------------------------------------------------------------------------------------- */
 
-bool
+static bool
 agent_address_equal(const struct agent_address *a, const struct agent_address *b)
 {
 	if (a->address.any.sa_family == AF_UNIX && b->address.any.sa_family == AF_UNIX)

@@ -102,35 +102,12 @@ test_level_decides(void **state)
 	assert_int_equal(sink_calls, 1);
 	assert_int_equal(last_level, LOG_ERROR);
 	log_set_level(LOG_SILENT);
-	assert_int_equal(log_get_level(), LOG_SILENT);
 	assert_false(log_is_on(LOG_FATAL));
 	assert_false(log_is_on(LOG_SILENT));
 	log_say(MSG_WORKER_DIED);
 	assert_int_equal(sink_calls, 1);
 	log_write_line(LOG_TRACE, SPAN_OF("as it is"));
 	assert_int_equal(sink_calls, 2);
-}
-
-static void
-test_level_names(void **state)
-{
-	enum log_level level;
-
-	for (int i = LOG_TRACE; i <= LOG_SILENT; i++) {
-		assert_true(log_level_parse(span_text(log_level_name((enum log_level)i)), &level));
-		assert_int_equal(level, i);
-	}
-	assert_true(log_level_parse(SPAN_OF("warning"), &level));
-	assert_int_equal(level, LOG_WARN);
-	assert_true(log_level_parse(SPAN_OF("err"), &level));
-	assert_int_equal(level, LOG_ERROR);
-	assert_true(log_level_parse(SPAN_OF("off"), &level));
-	assert_int_equal(level, LOG_SILENT);
-	level = LOG_DEBUG;
-	assert_false(log_level_parse(SPAN_OF("INFO"), &level));
-	assert_false(log_level_parse(SPAN_OF("inf"), &level));
-	assert_false(log_level_parse(SPAN_OF(""), &level));
-	assert_int_equal(level, LOG_DEBUG);
 }
 
 static void
@@ -237,7 +214,6 @@ main(void)
 		test_with_sink(test_every_kind_of_field),
 		test_with_sink(test_open_record),
 		test_with_sink(test_level_decides),
-		test_with_sink(test_level_names),
 		test_with_sink(test_catalogue),
 		test_with_sink(test_sink_may_log),
 		test_with_sink(test_long_line),

@@ -37,16 +37,14 @@ assert_parses(parse_fn *parse, const struct row *row)
 }
 
 static void
-test_durations_both_ways(void **state)
+test_durations(void **state)
 {
 	static const struct row rows[] = { { "0s", 0 }, { "1ms", 1 }, { "250ms", 250 }, { "10s", 10000 },
 		{ "1500ms", 1500 }, { "90s", 90000 }, { "5m", 300000 }, { "2h", 7200000 }, { "7d", 7 * DAY },
 		{ "36h", 36 * 3600000 }, { "3650d", 3650 * DAY } };
 
-	for (size_t i = 0; i < COUNT(rows); i++) {
+	for (size_t i = 0; i < COUNT(rows); i++)
 		assert_parses(duration_parse, &rows[i]);
-		assert_formats(duration_format, &rows[i]);
-	}
 }
 
 static void
@@ -62,7 +60,7 @@ test_bad_durations(void **state)
 }
 
 static void
-test_sizes_both_ways(void **state)
+test_sizes(void **state)
 {
 	static const struct row rows[] = { { "0", 0 }, { "1", 1 }, { "512", 512 }, { "1K", 1024 }, { "64K", 65536 },
 		{ "1025", 1025 }, { "10M", 10 << 20 }, { "1G", 1 << 30 }, { "1025M", UINT64_C(1025) << 20 },
@@ -70,10 +68,8 @@ test_sizes_both_ways(void **state)
 	static const struct row others[] = { { "512B", 512 }, { "1k", 1024 }, { "1KB", 1024 }, { "2m", 2 << 20 },
 		{ "2mb", 2 << 20 }, { "3g", UINT64_C(3) << 30 }, { "3GB", UINT64_C(3) << 30 } };
 
-	for (size_t i = 0; i < COUNT(rows); i++) {
+	for (size_t i = 0; i < COUNT(rows); i++)
 		assert_parses(size_parse, &rows[i]);
-		assert_formats(size_format, &rows[i]);
-	}
 	for (size_t i = 0; i < COUNT(others); i++)
 		assert_parses(size_parse, &others[i]);
 }
@@ -131,9 +127,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_durations_both_ways),
+		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_bad_durations),
-		cmocka_unit_test(test_sizes_both_ways),
+		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_bad_sizes),
 		cmocka_unit_test(test_percents),
 		cmocka_unit_test(test_short_durations),

@@ -310,39 +310,6 @@ test_stop_is_heard_at_once(void **state)
 	close(copy);
 }
 
-/* -- forks */
-
-static void
-child_frees_all(struct watch *watch)
-{
-	if (!loop_after_fork(loop))
-		_exit(2);
-	watch_fini(watch);
-	loop_free(loop);
-	_exit(0);
-}
-
-static void
-test_child_takes_nothing_from_its_parent(void **state)
-{
-	struct watch watch;
-	int fd = eventfd(1, EFD_NONBLOCK);
-	int status;
-	pid_t child;
-
-	watch_init(&watch, loop, fd, hear, &watch);
-	watch_want(&watch, WATCH_READ);
-	child = fork();
-	if (child == 0)
-		child_frees_all(&watch);
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
-	run_for(10);
-	assert_string_equal(calls, "h");
-	watch_fini(&watch);
-	close(fd);
-}
-
 #define test_in_loop(name) cmocka_unit_test_setup_teardown(name, loop_set_up, loop_tear_down)
 
 int
@@ -357,7 +324,6 @@ main(void)
 		test_in_loop(test_turn_counts_once_for_all_its_callbacks),
 		test_in_loop(test_library_events_turn_the_loop),
 		test_in_loop(test_stop_is_heard_at_once),
-		test_in_loop(test_child_takes_nothing_from_its_parent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

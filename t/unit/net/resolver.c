@@ -132,20 +132,6 @@ test_freed_in_the_middle(void **state)
 	assert_int_equal(answer.times, 0);
 }
 
-static void
-test_now(void **state)
-{
-	struct address addresses[4];
-	size_t count;
-	struct err err;
-
-	assert_true(resolver_now(SPAN_OF("localhost"), 80, addresses, 4, &count, &err));
-	assert_true(count >= 1);
-	assert_false(resolver_now(SPAN_OF("x.invalid"), 80, addresses, 4, &count, &err));
-	assert_int_equal(count, 0);
-	assert_string_equal(err.text, "cannot resolve x.invalid: no such name");
-}
-
 int
 main(void)
 {
@@ -155,7 +141,6 @@ main(void)
 		cmocka_unit_test(test_names_that_cannot_be),
 		cmocka_unit_test(test_cancelled),
 		cmocka_unit_test(test_freed_in_the_middle),
-		cmocka_unit_test(test_now),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
