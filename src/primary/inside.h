@@ -62,7 +62,6 @@ struct worker_child {
 	int			 crash_fd;		/* owned: memfd for its crash report */
 	uint64_t		 generation;		/* of the edition it uses or was born with */
 	uint64_t		 identity_version;	/* as whom it was born */
-	bool			 was_ready;		/* ever */
 	bool			 awaits_ready;		/* PREPARE has been sent, the answer is to come */
 	bool			 awaits_use;		/* COMMIT has been sent, the answer is to come */
 	bool			 is_leaving;		/* told to drain: does not count any more */
@@ -82,10 +81,8 @@ struct worker_child {
 /* Makes the workers what the edition in use wants: starts who is missing, replaces and ends others. */
 void		 workers_adjust(struct primary *primary);
 void		 workers_stop(struct primary *primary, uint64_t grace_ms, uint64_t idle_ms);	/* all; again: sooner */
-bool		 workers_are_up(const struct primary *primary);	/* every one that should be */
 unsigned	 workers_count(const struct primary *primary);	/* processes, and those that wait to become one */
 struct slot	*worker_slot(const struct worker_child *worker);
-void		 workers_choose_prober(struct primary *primary);
 void		 worker_send_number(struct worker_child *worker, enum ipc_type type, uint64_t number);
 
 /* death.c: called when a worker's process has ended; it still has its slot. */
@@ -218,7 +215,6 @@ struct primary {
 void	primary_start(struct primary *primary);
 void	primary_worker_ready(struct primary *primary);
 void	primary_worker_not_started(struct worker_child *worker, const char *why);
-void	primary_fail(struct primary *primary, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* stop.c */
 void	primary_stop(struct primary *primary, bool at_once, struct control_call *call);	/* call may be NULL */

@@ -19,7 +19,7 @@ stderr_say(struct span text)
 	(void)fd_write_all(STDERR_FILENO, text);
 }
 
-void
+static void __attribute__((format(printf, 2, 3)))
 primary_fail(struct primary *primary, const char *format, ...)
 {
 	struct text text = { 0 };

@@ -38,6 +38,24 @@ seat_hand_over(struct worker_child *successor)
 	}
 }
 
+/* The lowest slot that is up makes the health probes for all. */
+static void
+workers_choose_prober(struct primary *primary)
+{
+	const struct worker_child *chosen = NULL;
+
+	for (EACH_WORKER(primary, at)) {
+		const struct worker_child *worker = WORKER(at);
+
+		if (worker->child.state != CHILD_UP || worker->is_leaving)
+			continue;
+		if (chosen == NULL || worker->slot < chosen->slot)
+			chosen = worker;
+	}
+	if (chosen != NULL)
+		slot_set(&primary->slots->notice.prober, chosen->slot);
+}
+
 static void
 hear_ready(struct worker_child *worker, uint64_t generation)
 {
@@ -45,7 +63,6 @@ hear_ready(struct worker_child *worker, uint64_t generation)
 		reload_worker_ready(worker, generation);
 		return;
 	}
-	worker->was_ready = true;
 	worker->generation = generation;
 	child_ready(&worker->child);
 	log_say(MSG_WORKER_READY, log_number("worker", worker->slot), log_signed("worker_pid", worker->child.pid),
@@ -398,16 +415,6 @@ workers_stop(struct primary *primary, uint64_t grace_ms, uint64_t idle_ms)
 	}
 }
 
-bool
-workers_are_up(const struct primary *primary)
-{
-	unsigned up = 0;
-
-	for (EACH_WORKER(primary, at))
-		up += WORKER(at)->child.state == CHILD_UP && !WORKER(at)->is_leaving;
-	return up >= primary->current->orders->workers;
-}
-
 unsigned
 workers_count(const struct primary *primary)
 {
@@ -416,24 +423,6 @@ workers_count(const struct primary *primary)
 	for (EACH_WORKER(primary, at))
 		count++;
 	return count;
-}
-
-/* The lowest slot that is up makes the health probes for all. */
-void
-workers_choose_prober(struct primary *primary)
-{
-	const struct worker_child *chosen = NULL;
-
-	for (EACH_WORKER(primary, at)) {
-		const struct worker_child *worker = WORKER(at);
-
-		if (worker->child.state != CHILD_UP || worker->is_leaving)
-			continue;
-		if (chosen == NULL || worker->slot < chosen->slot)
-			chosen = worker;
-	}
-	if (chosen != NULL)
-		slot_set(&primary->slots->notice.prober, chosen->slot);
 }
 
 void

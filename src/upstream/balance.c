@@ -110,6 +110,7 @@ choose_round_robin(const struct walk *walk)
 		if (best == NULL || peer->current > best->current)
 			best = peer;
 	}
+	assert(best != NULL);	/* candidates_mark() has found one */
 	best->current -= total;
 	return best;
 }

@@ -152,6 +152,7 @@ response_begin(struct relay *relay, const struct answer *answer)
 {
 	if (relay->request->state >= REQUEST_STARTED)
 		return;
+	assert(answer != NULL);	/* a relay that streams has started its response */
 	response_fill(relay, answer);
 	response_start(relay->request);
 }
