@@ -208,6 +208,7 @@ for my $target (
 	'/fifo', '/app/../fifo',
 	'/..%2fsecret.txt', '/sub%2f..%2f..%2fsecret.txt', '/%2e%2e%2fsecret.txt', '/..%5csecret.txt', '/....//secret.txt',
 	'/static/..%2f..%2fetc/passwd', '/a.txt%20', '/a.txt.', '//etc/passwd', '/a.txt%0a',
+	'//a.txt', '//sub/', '/static//a.txt',
 ) {
 	$response = fetch($target);
 	like $response->status, qr/^(?:403|404)$/, "never: $target" or diag $response->body;

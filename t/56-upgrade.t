@@ -76,6 +76,12 @@ $client = connect_to($port);
 $client->send("GET /ws/upgrade HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n");
 is $client->read_response->status, 426, 'Upgrade without Connection: upgrade is none';
 $client->close;
+for my $protocol ('h2c', 'websocket, H2C', 'HTTP/2.0') {
+	$client = connect_to($port);
+	$response = $client->fetch('GET', '/ws/upgrade', headers => [@upgrade[0, 1], Upgrade => $protocol]);
+	is $response->status, 426, "no tunnel for HTTP past the routes: $protocol";
+	$client->close;
+}
 
 # -- a reload leaves tunnels alone; a stop cuts them when the grace is over --
 $client = tunnel();

@@ -10,11 +10,28 @@
 
 enum { HOPS_MAX = 10 };	/* a proxy that leads to itself would take every socket there is */
 
+/* In a tunnel of HTTP (h2c) requests would pass that no route has seen. */
+static bool
+asks_for_http(const struct request *request)
+{
+	for (uint32_t i = 0; i < request->fields.count; i++) {
+		struct span list = request->fields.items[i].value, protocol;
+
+		while (request->fields.items[i].id == FIELD_UPGRADE && span_cut(&list, ',', &protocol)) {
+			protocol = span_trim(protocol);
+			if (span_equal_nocase(span_first(protocol, 2), SPAN_OF("h2")) ||
+			    span_equal_nocase(span_first(protocol, 4), SPAN_OF("http")))
+				return true;
+		}
+	}
+	return false;
+}
+
 static void
 proxy_start(const void *configured, struct request *request)
 {
 	const struct proxy *proxy = configured;
-	struct relay_head head = { .may_upgrade = proxy->websocket };
+	struct relay_head head = { .may_upgrade = proxy->websocket && !asks_for_http(request) };
 	struct fields fields;
 
 	if (proxy_hops(request) >= HOPS_MAX) {
@@ -169,7 +186,7 @@ static const struct option proxy_options[] = {
 	    "it is set here. An empty value removes."),
 	OPTION_TEXTS(struct proxy, remove_headers, .doc = "Fields of the client that the server does not get."),
 	OPTION_FLAG(struct proxy, websocket, .def = "false",
-	    .doc = "Lets the client upgrade the connection (WebSocket, or any other protocol that the server agrees "
+	    .doc = "Lets the client upgrade the connection (WebSocket, or any protocol but HTTP that the server agrees "
 	    "to)."),
 	OPTION_GROUP(struct proxy, timeouts, .group = &timeouts_override_group,
 	    .present = OPTION_PRESENT(struct proxy, has_timeouts), .doc = "Instead of the upstream's."),
