@@ -4,6 +4,7 @@
  */
 #include "downstream/conn.h"
 
+#include "base/count.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "store/slots.h"
@@ -12,7 +13,7 @@
 
 #define CONN_STATE_NAME(name) #name,
 static const char *const state_names[] = { CONN_STATES(CONN_STATE_NAME) };
-static_assert(sizeof(state_names) / sizeof(state_names[0]) == CONN_STATE_COUNT, "a name for each state");
+static_assert(COUNT(state_names) == CONN_STATE_COUNT, "a name for each state");
 
 /* Bit n: a move to state n is allowed. */
 static const uint8_t moves[CONN_STATE_COUNT] = {

@@ -25,9 +25,9 @@ enum conn_state { CONN_STATES(CONN_STATE_ENUM) CONN_STATE_COUNT };
 #undef CONN_STATE_ENUM
 
 enum {
-	CONN_HELD_MAX = 64 * 1024,	/* bytes held while a handler is busy; then the socket waits */
-	CONN_OUT_HIGH = 64 * 1024,	/* bytes waiting for the client at which handlers are told to pause */
-	CONN_DISCARD_MAX = 256 * 1024,	/* content nobody wanted that we read to keep the connection */
+	CONN_HELD_MAX = 64 * 1024,		/* bytes held while a handler is busy; then the socket waits */
+	CONN_OUT_HIGH = 64 * 1024,		/* bytes waiting for the client at which handlers are told to pause */
+	CONN_DISCARD_MAX = 256 * 1024,		/* content nobody wanted that we read to keep the connection */
 	CONN_LINGER_MS = 5000,
 	CONN_FILE_QUANTUM = 1024 * 1024,	/* of a file, before others get their turn */
 };
@@ -89,80 +89,83 @@ struct exchange {
 
 /* What all connections of a worker share. */
 struct downstream {
-	struct loop				*loop;
-	const struct downstream_events		*events;
-	void					*owner;
-	struct slot				*slot;		/* borrowed: shared memory */
-	struct downstream_settings		 settings;
-	struct h1_limits			 head_limits;
-	struct timeout_class			*header_timeout;
-	struct timeout_class			*body_timeout;
-	struct timeout_class			*send_timeout;
-	struct timeout_class			*keepalive_timeout;
-	struct timeout_class			*linger_timeout;
-	struct timeout_class			*drain_timeout;	/* while draining: instead of keepalive_timeout */
-	struct list_node			 conns;
-	size_t					 count;
-	bool					 full;
-	bool					 draining;
-	bool					 emptied;	/* on_empty has been said */
-	bool					 freed;		/* its owner is going, too: he hears nothing more */
-	struct exchange				*free_exchanges;
-	size_t					 free_count;
-	struct per_client			*per_client;	/* owned; NULL: not limited */
-	char					*buffer;	/* owned: input of whoever reads now */
-	size_t					 buffer_size;
+	struct loop			*loop;
+	const struct downstream_events	*events;
+	void				*owner;
+	struct slot			*slot;		/* borrowed: shared memory */
+	struct downstream_settings	 settings;
+	struct h1_limits		 head_limits;
+	struct timeout_class		*header_timeout;
+	struct timeout_class		*body_timeout;
+	struct timeout_class		*send_timeout;
+	struct timeout_class		*keepalive_timeout;
+	struct timeout_class		*linger_timeout;
+	struct timeout_class		*drain_timeout;	/* while draining: instead of keepalive_timeout */
+	struct list_node		 conns;
+	size_t				 count;
+	bool				 full;
+	bool				 draining;
+	bool				 emptied;	/* on_empty has been said */
+	bool				 freed;		/* its owner is going, too: he hears nothing more */
+	struct exchange			*free_exchanges;
+	size_t				 free_count;
+	struct per_client		*per_client;	/* owned; NULL: not limited */
+	char				*buffer;	/* owned: input of whoever reads now */
+	size_t				 buffer_size;
 };
 
 /* downstream.c: all of them; counted, and on_full and on_empty said when they are due */
-void	downstream_add(struct downstream *downstream, struct conn *conn);
-void	downstream_remove(struct downstream *downstream, struct conn *conn);
+void			 downstream_add(struct downstream *downstream, struct conn *conn);
+void			 downstream_remove(struct downstream *downstream, struct conn *conn);
 
 /* conn.c: the life of a connection */
-void	conn_open(struct downstream *downstream, int fd, const struct address *peer,
-	    const struct downstream_listener *listener);
-void	conn_close(struct conn *conn);			/* at once; an exchange on it is cut off */
-void	conn_name_client(struct conn *conn);		/* conn->client from conn->peer */
-void	conn_trust(struct conn *conn);			/* whether the peer is a trusted proxy now */
-bool	conn_is_over_client_limit(struct conn *conn);	/* counts it, once its address is known */
-void	conn_linger(struct conn *conn);			/* ends our side; the peer's is read and forgotten */
-void	conn_drain(struct conn *conn);
-void	conn_update(struct conn *conn);			/* asks the loop for the readiness that matters now */
-void	conn_arm(struct conn *conn);			/* the timeout of the state we are in */
-void	conn_move(struct conn *conn, enum conn_state state);
+void			 conn_open(struct downstream *downstream, int fd, const struct address *peer,
+    const struct downstream_listener *listener);
+void			 conn_close(struct conn *conn);			/* at once; an exchange on it is cut off */
+void			 conn_name_client(struct conn *conn);		/* conn->client from conn->peer */
+void			 conn_trust(struct conn *conn);			/* whether the peer is a trusted proxy now */
+bool			 conn_is_over_client_limit(struct conn *conn);	/* counts it, once its address is known */
+void			 conn_linger(struct conn *conn);	/* ends our side; the peer's is read and forgotten */
+void			 conn_drain(struct conn *conn);
+void			 conn_update(struct conn *conn);	/* asks the loop for the readiness that matters now */
+void			 conn_arm(struct conn *conn);			/* the timeout of the state we are in */
+void			 conn_move(struct conn *conn, enum conn_state state);
 
 /* conn_input.c: bytes to requests and content */
-void	conn_readable(struct conn *conn);
-bool	content_is_wanted(const struct exchange *exchange);	/* by the handler, or to get past it */
+void			 conn_readable(struct conn *conn);
+bool			 content_is_wanted(const struct exchange *exchange);	/* by the handler, or to get past it */
 
 /*
  * Something has changed that lets held input be used, or the exchange is over: goes on from there. Never before whoever
  * calls has returned, because an exchange that is over is released then.
  */
-void	conn_go_on(struct conn *conn);
-void	conn_resume(struct conn *conn);		/* what conn_go_on() leaves to the end of the turn */
+void			 conn_go_on(struct conn *conn);
+void			 conn_resume(struct conn *conn);	/* what conn_go_on() leaves to the end of the turn */
 
 /* exchange.c: one request and its response */
-struct exchange	*exchange_create(struct conn *conn);
-void	exchange_begin(struct exchange *exchange);	/* it is the connection's from now on */
-void	exchange_release(struct exchange *exchange);
-void	exchange_end(struct exchange *exchange);	/* both directions are over, or nothing can move any more */
-void	exchange_complete(struct exchange *exchange);	/* ends it when nothing is left to do */
-bool	exchange_is_cut(const struct exchange *exchange);	/* its end must not look like one */
-void	exchange_gone(struct exchange *exchange, const char *why);	/* tells the handler, and ends */
-void	exchange_fail(struct exchange *exchange, unsigned status, const char *why);	/* takes it from the handler */
+struct exchange		*exchange_create(struct conn *conn);
+void			 exchange_begin(struct exchange *exchange);		/* it is the connection's from now on */
+void			 exchange_release(struct exchange *exchange);
+/* both directions are over, or nothing can move any more */
+void			 exchange_end(struct exchange *exchange);
+void			 exchange_complete(struct exchange *exchange);		/* ends it when nothing is left to do */
+bool			 exchange_is_cut(const struct exchange *exchange);	/* its end must not look like one */
+/* tells the handler, and ends */
+void			 exchange_gone(struct exchange *exchange, const char *why);
+/* takes it from the handler */
+void			 exchange_fail(struct exchange *exchange, unsigned status, const char *why);
 
 /* exchange_out.c: the response on its way out */
 extern const struct transport h1_transport;
-void	exchange_writable(struct exchange *exchange);
-void	exchange_send_continue(struct exchange *exchange);
+void			 exchange_writable(struct exchange *exchange);
+void			 exchange_send_continue(struct exchange *exchange);
 
 /*
  * head.c: what every protocol makes of a request's head; uri and host lie in the request's arena, request->authority is
  * set. False: why_out says what is wrong with it (400).
  */
-bool	head_complete(struct request *request, const struct uri_target *uri, struct span host,
-	    const struct networks *trusted_proxies, const char **why_out);
+bool			 head_complete(struct request *request, const struct uri_target *uri, struct span host,
+    const struct networks *trusted_proxies, const char **why_out);
 
 /* per_client.c: how many connections an address has */
 struct per_client;

@@ -59,11 +59,13 @@ forwarded_believe(struct request *request, const struct networks *trusted_proxie
 	}
 }
 
-/* A proxy that only ends TLS may tell no more than that. */
+/* A proxy that only ends TLS may tell no more than that: what it added comes last. */
 static void
 scheme_believe(struct request *request)
 {
-	struct span proto = fields_value(&request->fields, FIELD_X_FORWARDED_PROTO);
+	struct span list = fields_joined(&request->fields, FIELD_X_FORWARDED_PROTO, request->arena);
+	size_t comma = span_find_last(list, ',');
+	struct span proto = span_trim(comma < list.len ? span_skip(list, comma + 1) : list);
 
 	if (span_equal_nocase(proto, SPAN_OF("https")))
 		request->scheme = SPAN_OF("https");

@@ -190,7 +190,7 @@ takes_the_proxy_header(void **state)
 			assert_true(guest_send(&guest, span_skip(rows[i].bytes, cut == 0 ? 0 : cut == 1 ? 14 :
 			    rows[i].bytes.len - 1)));
 			guest_expect(&guest, 200, rows[i].seen);
-			guest_say(&guest, GET);		/* the header comes once */
+			guest_say(&guest, GET);	/* the header comes once */
 			guest_expect(&guest, 200, rows[i].seen);
 			guest_leave(&guest);
 		}
