@@ -209,8 +209,8 @@ be_slow(int fd)
 	if (length < (ssize_t)strnlen(wanted, PATH_SIZE) || memcmp(path, wanted, strnlen(wanted, PATH_SIZE)) != 0)
 		return;
 	struct timespec pause = { (time_t)(slow_us / MILLION), (long)(slow_us % MILLION) * 1000 };
-	nanosleep(&pause, NULL);
 	atomic_fetch_add(&faults->call[CALL_WRITE].spoiled, 1);
+	nanosleep(&pause, NULL);
 }
 
 /* 0 and how much may be moved of the length; or -1 and errno. */
