@@ -5,13 +5,13 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/count.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define LINE_ROOM_KEPT 16384
 
 static struct {

@@ -1,9 +1,8 @@
 /* Tables of units, largest first: parsing multiplies by the unit, formatting takes the largest that fits. */
 #include "base/units.h"
 
+#include "base/count.h"
 #include "base/span.h"
-
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 #define SECOND_MS UINT64_C(1000)
 #define MINUTE_MS (60 * SECOND_MS)

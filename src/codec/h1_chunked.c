@@ -3,6 +3,8 @@
  * Only a trailer line is ever held, because a field has to be in one piece.
  */
 #include "codec/h1_chunked.h"
+
+#include "base/count.h"
 #include "codec/h1_fields.h"
 #include "http/byte_class.h"
 
@@ -245,7 +247,7 @@ static int (*const steps[])(struct h1_chunked *, struct span *, struct span *) =
 	[ENDED]		= read_ended,
 	[BROKEN]	= read_broken,
 };
-static_assert(sizeof(steps) / sizeof(steps[0]) == STATES, "one step a state");
+static_assert(COUNT(steps) == STATES, "one step a state");
 
 void
 h1_chunked_init(struct h1_chunked *chunked, struct fields *trailers, uint32_t max_trailer_bytes)

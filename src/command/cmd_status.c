@@ -5,12 +5,12 @@
 #include "command/ask.h"
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "base/json.h"
 #include "base/units.h"
 #include "command/output.h"
 #include "command/table.h"
 
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define TIMEOUT_MS 5000u
 
 enum shape {

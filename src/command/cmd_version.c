@@ -1,5 +1,7 @@
 /* What a bug report wants to know: ourselves, the libraries as they are at run time, the kernel, the build. */
 #include "command/commands.h"
+
+#include "base/count.h"
 #include "command/output.h"
 #include "loop/exclusive.h"
 
@@ -16,8 +18,6 @@
 #include <unistd.h>
 #include <yaml.h>
 #include <zlib.h>
-
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 /* Not there in a build with sanitizers, which bring their own. */
 int mallctl(const char *name, void *old, size_t *old_size, void *new_value, size_t new_size) __attribute__((weak));

@@ -1,5 +1,6 @@
 #include "command/commands.h"
 
+#include "base/count.h"
 #include "command/usage.h"
 #include "conf/problem.h"
 
@@ -213,7 +214,7 @@ command_main(int argc, char *const *argv)
 		return COMMAND_MISUSED;
 	}
 	name = argv[1];
-	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
+	for (size_t i = 0; i < COUNT(aliases); i++) {
 		if (strcmp(name, aliases[i].typed) == 0)
 			name = aliases[i].meant;
 	}

@@ -1,5 +1,6 @@
 #include "command/places.h"
 
+#include "base/count.h"
 #include "conf/option.h"
 #include "site/options.h"
 
@@ -11,7 +12,7 @@ static const char *const config_defaults[] = { "./reeve.yaml", "/etc/reeve/reeve
 static const char *
 config_default(void)
 {
-	for (size_t i = 0; i < sizeof(config_defaults) / sizeof(config_defaults[0]); i++) {
+	for (size_t i = 0; i < COUNT(config_defaults); i++) {
 		if (access(config_defaults[i], F_OK) == 0)
 			return config_defaults[i];
 	}

@@ -4,12 +4,14 @@
  */
 #include "conf/loading.h"
 
+#include "base/count.h"
+
 static const char *const ordered_lists[] = { "listen", "routes" };
 
 static bool
 is_ordered_list(struct span key)
 {
-	for (size_t i = 0; i < sizeof(ordered_lists) / sizeof(ordered_lists[0]); i++) {
+	for (size_t i = 0; i < COUNT(ordered_lists); i++) {
 		if (span_is(key, ordered_lists[i]))
 			return true;
 	}

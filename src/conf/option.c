@@ -1,6 +1,7 @@
 /* Reading a group: defaults, keys, what is missing, what is unknown. The path walks along, so problems can name it. */
 #include "conf/option.h"
 
+#include "base/count.h"
 #include "base/memory.h"
 
 #include <assert.h>
@@ -161,7 +162,7 @@ option_is_off(const struct conf_node *node)
 
 	if (node == NULL || node->kind != CONF_SCALAR || node->quoted)
 		return false;
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+	for (size_t i = 0; i < COUNT(words); i++) {
 		if (span_equal_nocase(node->text, words[i]))
 			return true;
 	}

@@ -1,6 +1,8 @@
 /* The reference, twice from the same facts: Markdown for docs/, mdoc(7) for reeve.yaml(5). */
 #include "conf/option.h"
 
+#include "base/count.h"
+
 #include <assert.h>
 
 #define DEPTH_MAX 10u
@@ -32,7 +34,7 @@ static const char *const kind_names[] = {
 	[OPTION_KIND_CUSTOM]	= "",
 	[OPTION_KIND_REFUSED]	= "",
 };
-static_assert(sizeof(kind_names) / sizeof(kind_names[0]) == OPTION_KIND_REFUSED + 1, "a name for every kind");
+static_assert(COUNT(kind_names) == OPTION_KIND_REFUSED + 1, "a name for every kind");
 
 static bool
 is_measure(enum option_kind kind)

@@ -4,6 +4,7 @@
  */
 #include "conf/option.h"
 
+#include "base/count.h"
 #include "base/units.h"
 #include "conf/loading.h"
 
@@ -90,7 +91,7 @@ flag_read(struct option_reader *reader, const struct option *row, const struct c
 	if (node->kind == CONF_SCALAR && node->quoted)
 		return option_problem(reader, node, "expected true or false, got the text %s",
 		    option_shown(reader, node));
-	for (size_t i = 0; node->kind == CONF_SCALAR && i < sizeof(words) / sizeof(words[0]); i++) {
+	for (size_t i = 0; node->kind == CONF_SCALAR && i < COUNT(words); i++) {
 		if (!span_equal_nocase(node->text, words[i].word))
 			continue;
 		memcpy(field, &words[i].value, sizeof(bool));
@@ -372,7 +373,7 @@ static value_read *const readers[] = {
 	[OPTION_KIND_CUSTOM]	= custom_read,
 	[OPTION_KIND_REFUSED]	= refused_read,
 };
-static_assert(sizeof(readers) / sizeof(readers[0]) == OPTION_KIND_REFUSED + 1, "a reader for every kind");
+static_assert(COUNT(readers) == OPTION_KIND_REFUSED + 1, "a reader for every kind");
 
 bool
 option_read_value(struct option_reader *reader, const struct option *row, const struct conf_node *node, void *field)

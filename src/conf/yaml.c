@@ -8,6 +8,8 @@
  */
 #include "conf/loading.h"
 
+#include "base/count.h"
+
 #include <assert.h>
 #include <yaml.h>
 
@@ -165,7 +167,7 @@ conf_text_is_null(struct span text)
 static const struct core_tag *
 tag_find(const char *name, enum conf_kind kind)
 {
-	for (size_t i = 0; i < sizeof(core_tags) / sizeof(core_tags[0]); i++) {
+	for (size_t i = 0; i < COUNT(core_tags); i++) {
 		if (core_tags[i].kind == kind && strcmp(core_tags[i].name, name) == 0)
 			return &core_tags[i];
 	}

@@ -4,6 +4,7 @@
  */
 #include "control/call.h"
 
+#include "base/count.h"
 #include "base/fd.h"
 #include "base/memory.h"
 #include "control/protocol.h"
@@ -13,7 +14,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define ASK_MS 10000u
 #define TAKE_MS 10000u
 #define READ_BYTES 4096

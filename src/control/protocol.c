@@ -1,8 +1,9 @@
 #include "control/protocol.h"
 
+#include "base/count.h"
+
 #include <assert.h>
 
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define VERB_MAX 32
 
 static const struct span greeting = SPAN("reeve/1 ");

@@ -1,6 +1,8 @@
 /* YAML's core schema as far as JSON can say it: a plain scalar that is no JSON number, truth value or null is text. */
 #include "handler/json_node.h"
 
+#include "base/count.h"
+
 static size_t
 digits_at(struct span text, size_t at)
 {
@@ -54,7 +56,7 @@ scalar_add(struct text *to, const struct conf_node *node)
 		text_json_string(to, node->text);
 		return;
 	}
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+	for (size_t i = 0; i < COUNT(words); i++) {
 		if (span_is(node->text, words[i].yaml)) {
 			text_add_text(to, words[i].json);
 			return;

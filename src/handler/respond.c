@@ -4,6 +4,7 @@
  */
 #include "handler/handlers.h"
 
+#include "base/count.h"
 #include "handler/file_types.h"
 #include "handler/json_node.h"
 #include "handler/key_problem.h"
@@ -113,7 +114,7 @@ respond_check(struct option_reader *reader, const struct conf_node *node, void *
 	const struct conf_node *source = node->kind == CONF_MAP ? NULL : node;
 	bool is_fine = headers_check(reader, node);
 
-	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+	for (size_t i = 0; i < COUNT(sources); i++) {
 		const struct conf_node *other = conf_get(node, sources[i]);
 
 		if (other && source)

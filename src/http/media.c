@@ -3,6 +3,8 @@
  * them.
  */
 #include "http/media.h"
+
+#include "base/count.h"
 #include "base/hash.h"
 #include "http/byte_class.h"
 
@@ -107,7 +109,7 @@ static const struct builtin {
 	{ SPAN("m3u8"),		SPAN("application/vnd.apple.mpegurl") },
 };
 
-enum { BUILTINS = sizeof(builtins) / sizeof(builtins[0]) };
+enum { BUILTINS = COUNT(builtins) };
 
 struct entry {
 	struct span	extension;	/* lower case; empty: no entry. arena or constant */

@@ -3,6 +3,8 @@
  */
 #include "http/method.h"
 
+#include "base/count.h"
+
 #include <assert.h>
 
 static const struct row {
@@ -21,7 +23,7 @@ static const struct row {
 	[HTTP_PATCH]	    = { SPAN("PATCH"),   false, false },
 	[HTTP_METHOD_OTHER] = { SPAN(""),        false, false },
 };
-static_assert(sizeof(rows) / sizeof(rows[0]) == HTTP_METHODS, "one row a method");
+static_assert(COUNT(rows) == HTTP_METHODS, "one row a method");
 
 enum http_method
 http_method_of(struct span name)

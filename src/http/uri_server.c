@@ -1,8 +1,10 @@
 /*
  * URLs of the configuration: a table of the schemes, then host, port and path; every refusal says what would be right.
  */
-#include "http/byte_class.h"
 #include "http/uri.h"
+
+#include "base/count.h"
+#include "http/byte_class.h"
 
 enum { UNIX_PATH_MAX = 107 };	/* sun_path less its NUL */
 
@@ -21,7 +23,7 @@ static const struct scheme {
 static const struct scheme *
 scheme_of(struct span url)
 {
-	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+	for (size_t i = 0; i < COUNT(schemes); i++) {
 		if (span_equal_nocase(span_first(url, schemes[i].prefix.len), schemes[i].prefix))
 			return &schemes[i];
 	}

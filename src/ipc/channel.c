@@ -4,6 +4,7 @@
  */
 #include "ipc/channel.h"
 
+#include "base/count.h"
 #include "base/fd.h"
 #include "base/memory.h"
 
@@ -14,7 +15,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define MESSAGES_A_TURN 16 /* then others get theirs */
 
 struct parcel {

@@ -2,6 +2,7 @@
 #include "logger/logger.h"
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/title.h"
@@ -242,7 +243,7 @@ static const struct {
 static void
 logger_hear(void *owner, struct ipc_message *message)
 {
-	for (size_t i = 0; i < sizeof(hearings) / sizeof(hearings[0]); i++) {
+	for (size_t i = 0; i < COUNT(hearings); i++) {
 		if (hearings[i].type == message->type)
 			hearings[i].hear(owner, message);
 	}
@@ -320,7 +321,7 @@ signals_ignore(void)
 {
 	static const int ignored[] = { SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE };
 
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+	for (size_t i = 0; i < COUNT(ignored); i++)
 		signal(ignored[i], SIG_IGN);
 }
 

@@ -6,12 +6,11 @@
 #include "logger/record.h"
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "base/json.h"
 #include "base/log.h"
 
 #include <time.h>
-
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 static bool
 line_is_ours(struct span line)

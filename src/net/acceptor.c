@@ -4,6 +4,7 @@
  */
 #include "net/acceptor.h"
 
+#include "base/count.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -72,7 +73,7 @@ is_of_one_connection(int error)
 		ENETUNREACH,
 	};
 
-	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+	for (size_t i = 0; i < COUNT(errors); i++) {
 		if (errors[i] == error)
 			return true;
 	}

@@ -1,6 +1,7 @@
 /* Text to endpoint and back; then socket, bind, listen, with a sentence for each way that fails. */
 #include "net/endpoint.h"
 
+#include "base/count.h"
 #include "base/fd.h"
 
 #include <assert.h>
@@ -136,7 +137,7 @@ fail(const struct endpoint *endpoint, int fd, struct err *err)
 	int error = errno;
 	char text[128];
 
-	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
+	for (size_t i = 0; i < COUNT(advices); i++) {
 		if (advices[i].error == error && endpoint->kind == ENDPOINT_INTERNET)
 			advice = advices[i].advice;
 	}

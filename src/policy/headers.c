@@ -7,6 +7,8 @@
  */
 #include "policy/policies.h"
 
+#include "base/count.h"
+
 struct headers {
 	struct template_pairs	set;
 	struct template_pairs	add;
@@ -24,7 +26,7 @@ name_is_of_transport(struct span name)
 {
 	struct field field = { .id = field_name_of(name), .name = name };
 
-	for (size_t i = 0; i < sizeof(transport_names) / sizeof(transport_names[0]); i++) {
+	for (size_t i = 0; i < COUNT(transport_names); i++) {
 		if (field.id == transport_names[i])
 			return true;
 	}

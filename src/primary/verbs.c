@@ -1,12 +1,11 @@
 /* Who may ask the primary for what: the operator by signals, the command by the control socket. */
 #include "primary/inside.h"
 
+#include "base/count.h"
 #include "base/log.h"
 
 #include <assert.h>
 #include <signal.h>
-
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 /* -- signals ------------------------------------------------------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
  */
 #include "request/template.h"
 
+#include "base/count.h"
 #include "base/text.h"
 #include "http/uri.h"
 
@@ -56,7 +57,7 @@ static const struct placeholder {
 	{ SPAN("jwt."), PART_LATER },
 };
 
-enum { PLACEHOLDERS = sizeof(placeholders) / sizeof(placeholders[0]) };
+enum { PLACEHOLDERS = COUNT(placeholders) };
 
 const char *const template_placeholder_names[] = {
 	"client_ip", "host", "method", "scheme", "path", "query", "uri", "request_id", "status", "header.NAME",

@@ -6,14 +6,13 @@
 #include "store/board.h"
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "base/hash.h"
 
 #include <assert.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 enum { UPSTREAM_MAX = 64, SERVER_MAX = 128, REASON_MAX = 96 };
 enum { KEY_FREE = 0, KEY_GONE = 1, KEYS_TAKEN = 2 };	/* GONE: free, but a search goes on behind it */

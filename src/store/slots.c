@@ -1,12 +1,12 @@
 /* One shared anonymous mapping; pages of slots that nobody uses are never touched. */
 #include "store/slots.h"
 
+#include "base/count.h"
+
 #include <assert.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 #define SLOT_TOTAL_ROW(name, doc) { #name, doc, offsetof(struct slot_totals, name) },
 const struct slot_total_row slot_total_rows[] = { SLOT_TOTALS(SLOT_TOTAL_ROW){ 0 } };

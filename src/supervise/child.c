@@ -1,12 +1,11 @@
 /* All that can happen to a child stands in the table `moves`; an event that a state has no row for changes nothing. */
 #include "supervise/child.h"
 
+#include "base/count.h"
 #include "base/log.h"
 
 #include <assert.h>
 #include <signal.h>
-
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 #define CHILD_EVENTS(E) E(START) E(FAILED) E(READY) E(END) E(TIMEOUT) E(HUNG) E(STOP) E(KILL)
 #define EVENT_ENUM(name) EV_##name,

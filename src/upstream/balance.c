@@ -4,6 +4,7 @@
  */
 #include "upstream/balance.h"
 
+#include "base/count.h"
 #include "base/hash.h"
 
 #include <assert.h>
@@ -64,7 +65,7 @@ candidates_mark(struct peer *const *peers, size_t count, const struct tried *tri
 	bool is_full = false;
 	size_t available;
 
-	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+	for (size_t i = 0; i < COUNT(groups); i++) {
 		if (group_mark(peers, count, tried, &groups[i], now_ms, &available) > 0)
 			return CHOOSE_PEER;
 		is_full |= available > 0;
@@ -230,7 +231,7 @@ static struct peer *(*const choosers[])(const struct walk *walk) = {
 	[BALANCE_RANDOM_TWO]		= choose_random_two,
 	[BALANCE_HASH]			= choose_hash,
 };
-static_assert(sizeof(choosers) / sizeof(choosers[0]) == BALANCE_HASH + 1, "every kind of balance has one");
+static_assert(COUNT(choosers) == BALANCE_HASH + 1, "every kind of balance has one");
 
 enum choose_result
 balance_choose(struct balance *balance, struct peer *const *peers, size_t count, const struct tried *tried,

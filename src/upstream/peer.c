@@ -1,6 +1,7 @@
 /* The breaker moves in one function, peer_move(); everything else asks or counts. */
 #include "upstream/peer.h"
 
+#include "base/count.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -15,7 +16,7 @@ enum { SHARE_UNIT = 256, LOG_EVERY_MS = 1000 };
 #define BREAKER_STATE_NAME(name) [BREAKER_##name] = #name,
 static const char *const breaker_names[] = { BREAKER_STATES(BREAKER_STATE_NAME) };
 #undef BREAKER_STATE_NAME
-static_assert(sizeof(breaker_names) / sizeof(breaker_names[0]) == BREAKER_STATE_COUNT, "every state has a name");
+static_assert(COUNT(breaker_names) == BREAKER_STATE_COUNT, "every state has a name");
 
 /* What may follow what. */
 static const bool may_move[BREAKER_STATE_COUNT][BREAKER_STATE_COUNT] = {

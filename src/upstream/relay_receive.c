@@ -7,6 +7,8 @@
  */
 #include "upstream/relay_parts.h"
 
+#include "base/count.h"
+
 #include <assert.h>
 #include <errno.h>
 
@@ -235,7 +237,7 @@ static const struct failing_status {
 static const struct failing_status *
 failing_find(unsigned status)
 {
-	for (size_t i = 0; i < sizeof(failing_statuses) / sizeof(failing_statuses[0]); i++) {
+	for (size_t i = 0; i < COUNT(failing_statuses); i++) {
 		if (failing_statuses[i].status == status)
 			return &failing_statuses[i];
 	}

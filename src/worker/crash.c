@@ -5,6 +5,7 @@
 #include "worker/crash.h"
 
 #include "base/clock.h"
+#include "base/count.h"
 
 #include <execinfo.h>
 #include <signal.h>
@@ -115,7 +116,7 @@ crash_report_to(int fd, const char *role)
 	crash.started_ms = clock_ms();
 	(void)backtrace(frame, 1);
 	sigaltstack(&stack, NULL);
-	for (size_t i = 0; i < sizeof(fatal_signals) / sizeof(fatal_signals[0]); i++)
+	for (size_t i = 0; i < COUNT(fatal_signals); i++)
 		sigaction(fatal_signals[i], &action, NULL);
 }
 

@@ -1,6 +1,7 @@
 /* From the fork to the exit: what a worker is given, what it hears, and what it leaves in order. */
 #include "worker/worker.h"
 
+#include "base/count.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/title.h"
@@ -21,7 +22,7 @@ signals_ignore(void)
 {
 	static const int numbers[] = { SIGPIPE, SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2 };
 
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+	for (size_t i = 0; i < COUNT(numbers); i++)
 		signal(numbers[i], SIG_IGN);
 }
 
@@ -58,7 +59,7 @@ channel_message(void *owner, struct ipc_message *message)
 		{ IPC_LOOK, hear_look },
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < COUNT(rows); i++) {
 		if (rows[i].type == message->type)
 			rows[i].hear(owner, message);
 	}
