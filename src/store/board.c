@@ -8,11 +8,11 @@
 #include "base/clock.h"
 #include "base/count.h"
 #include "base/hash.h"
+#include "store/shared.h"
 
 #include <assert.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum { UPSTREAM_MAX = 64, SERVER_MAX = 128, REASON_MAX = 96 };
 enum { KEY_FREE = 0, KEY_GONE = 1, KEYS_TAKEN = 2 };	/* GONE: free, but a search goes on behind it */
@@ -53,20 +53,13 @@ static_assert(COUNT(state_names) == BOARD_DOWN + 1, "every state has a name");
 struct board *
 board_create(struct err *err)
 {
-	void *mapping = mmap(NULL, sizeof(struct board), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (mapping != MAP_FAILED)
-		return mapping;
-	err_set_errno(err, "cannot make memory that the workers share");
-	return NULL;
+	return shared_create(sizeof(struct board), err);
 }
 
 void
 board_free(struct board *board)
 {
-	if (board != NULL)
-		munmap(board, sizeof(*board));
+	shared_free(board, sizeof(*board));
 }
 
 uint64_t

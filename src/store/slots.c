@@ -2,11 +2,11 @@
 #include "store/slots.h"
 
 #include "base/count.h"
+#include "store/shared.h"
 
 #include <assert.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define SLOT_TOTAL_ROW(name, doc) { #name, doc, offsetof(struct slot_totals, name) },
 const struct slot_total_row slot_total_rows[] = { SLOT_TOTALS(SLOT_TOTAL_ROW){ 0 } };
@@ -19,20 +19,13 @@ static_assert(sizeof(struct slot) % 64 == 0 && offsetof(struct slots, workers) %
 struct slots *
 slots_create(struct err *err)
 {
-	void *mapping = mmap(NULL, sizeof(struct slots), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (mapping != MAP_FAILED)
-		return mapping;
-	err_set_errno(err, "cannot make memory that the workers share");
-	return NULL;
+	return shared_create(sizeof(struct slots), err);
 }
 
 void
 slots_free(struct slots *slots)
 {
-	if (slots != NULL)
-		munmap(slots, sizeof(*slots));
+	shared_free(slots, sizeof(*slots));
 }
 
 /* The totals as what they are: a row of numbers. */
