@@ -28,6 +28,9 @@ struct option_group;
 /* Fills `field` from node; on failure says so with option_problem() and returns false. */
 typedef bool option_parse(struct option_reader *reader, const struct conf_node *node, void *field);
 
+/* What of a scalar, up to its end, is a path relative to the file it stands in; empty: none of it. */
+typedef struct span option_path(struct span value);
+
 enum option_kind {
 	OPTION_KIND_END = 0,
 	OPTION_KIND_FLAG,	/* bool			true false (yes no on off) */
@@ -86,6 +89,7 @@ struct option {
 	const struct option_group	*group;		/* GROUP, RECORDS, NAMED */
 	option_parse			*parse;		/* CUSTOM */
 	const char			*type;		/* CUSTOM: the type's name in the reference, "list of CIDR" */
+	option_path			*path;		/* CUSTOM: to print it; or NULL */
 	size_t				 present;	/* OPTION_PRESENT of a bool: was the key given */
 	const char			*doc;		/* one or two sentences, `code` in backticks */
 };

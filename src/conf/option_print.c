@@ -230,21 +230,63 @@ absent_print(const struct option *row, int indent, struct text *to)
 	}
 }
 
+static struct span
+path_absolute(const struct conf_node *node, struct span path, struct arena *arena)
+{
+	char *now = getcwd(NULL, 0);
+	const char *beside = conf_beside(arena, node->place.file ? node->place.file : "", path);
+	const char *absolute = conf_absolute(arena, now ? now : "/", beside);
+
+	free(now);
+	return span_text(absolute);
+}
+
 static void
 path_print(const struct conf_node *node, struct text *to)
 {
 	struct arena arena;
 	struct conf_node absolute = *node;
-	char *now = getcwd(NULL, 0);
 
 	arena_init(&arena, 1024);
-	absolute.text = span_text(conf_absolute(&arena, now ? now : "/",
-	    conf_beside(&arena, node->place.file ? node->place.file : "", node->text)));
+	absolute.text = path_absolute(node, node->text, &arena);
 	text_add_byte(to, ' ');
 	scalar_print(&absolute, to);
 	text_add_byte(to, '\n');
 	arena_fini(&arena);
-	free(now);
+}
+
+/* A copy in which every path that the row knows of holds wherever what is printed comes to stand. */
+static struct conf_node *
+paths_absolute(const struct option *row, const struct conf_node *node, struct arena *arena)
+{
+	struct conf_node *copy = arena_zalloc(arena, sizeof(*copy)), **end = &copy->first;
+	struct span path = node->kind == CONF_SCALAR ? row->path(node->text) : span_make("", 0);
+
+	*copy = *node;
+	if (path.len > 0) {
+		struct span before = span_first(node->text, node->text.len - path.len);
+
+		copy->text = arena_join(arena, before, path_absolute(node, path, arena));
+	}
+	for (const struct conf_node *child = node->first; child; child = child->next) {
+		*end = paths_absolute(row, child, arena);
+		end = &(*end)->next;
+	}
+	return copy;
+}
+
+static void
+custom_print(const struct option *row, const struct conf_node *node, int indent, struct text *to)
+{
+	struct arena arena;
+
+	arena_init(&arena, 1024);
+	if (row->path)
+		node = paths_absolute(row, node, &arena);
+	if (node->count > 0)
+		text_add_byte(to, '\n');
+	node_print(node, indent, to);
+	arena_fini(&arena);
 }
 
 static void
@@ -307,9 +349,7 @@ value_print(const struct option *row, const struct conf_node *node, int indent, 
 		path_print(node, to);
 		break;
 	default:
-		if (node->count > 0)
-			text_add_byte(to, '\n');
-		node_print(node, indent, to);
+		custom_print(row, node, indent, to);
 	}
 }
 

@@ -12,22 +12,29 @@
 
 /* -- listen -------------------------------------------------------------------------------------------------------- */
 
+static const struct span unix_prefix = SPAN("unix:");
+
+static struct span
+address_path(struct span address)
+{
+	return span_starts_with(address, unix_prefix) ? span_skip(address, unix_prefix.len) : span_make("", 0);
+}
+
 /* A relative path starts at the file it stands in, like all others. */
 static bool
 unix_path_resolve(struct option_reader *reader, const struct conf_node *node, struct span *address_out)
 {
 	static const struct option row = { .key = "address", .kind = OPTION_KIND_PATH };
-	static const struct span prefix = SPAN("unix:");
 	struct conf_node path = *node;
 	struct span absolute;
 
 	*address_out = node->text;
-	if (!span_starts_with(node->text, prefix) || node->text.len == prefix.len)
+	path.text = address_path(node->text);
+	if (path.text.len == 0)
 		return true;
-	path.text = span_skip(node->text, prefix.len);
 	if (!option_read_value(reader, &row, &path, &absolute))
 		return false;
-	*address_out = arena_join(reader->arena, prefix, absolute);
+	*address_out = arena_join(reader->arena, unix_prefix, absolute);
 	return true;
 }
 
@@ -65,7 +72,8 @@ protocols_option(struct option_reader *reader, const struct conf_node *node, voi
 }
 
 static const struct option listen_options[] = {
-	OPTION_CUSTOM(struct listen_options, address, .parse = endpoint_option, .type = "address", .required = true,
+	OPTION_CUSTOM(struct listen_options, address, .parse = endpoint_option, .path = address_path,
+	    .type = "address", .required = true,
 	    .doc = "`:8080` (every interface, IPv6 and IPv4), `127.0.0.1:8080`, `[::1]:8080`, `unix:/path/to.sock`, or "
 	    "`fd:NAME`, a socket passed by systemd."),
 	OPTION_REFUSED("tls", .doc = "Certificates and what goes with them."),
@@ -112,6 +120,18 @@ static const struct option_word log_formats[] = {
 	{ "json", LOG_FORMAT_JSON }, { "pretty", LOG_FORMAT_PRETTY }, { "auto", LOG_FORMAT_AUTO }, { NULL, 0 },
 };
 
+static bool
+is_standard_output(struct span value)
+{
+	return span_is(value, "stderr") || span_is(value, "stdout");
+}
+
+static struct span
+log_output_path(struct span value)
+{
+	return is_standard_output(value) ? span_make("", 0) : value;
+}
+
 /* "stderr" and "stdout" are themselves, anything else is a file. */
 static bool
 log_output_option(struct option_reader *reader, const struct conf_node *node, void *field)
@@ -119,7 +139,7 @@ log_output_option(struct option_reader *reader, const struct conf_node *node, vo
 	static const struct option row = { .key = "output", .kind = OPTION_KIND_PATH };
 	struct span *output = field;
 
-	if (node->kind == CONF_SCALAR && (span_is(node->text, "stderr") || span_is(node->text, "stdout"))) {
+	if (node->kind == CONF_SCALAR && is_standard_output(node->text)) {
 		*output = arena_copy(reader->arena, span_make(node->text.at, node->text.len + 1));
 		output->len--;
 		return true;
@@ -132,8 +152,8 @@ static const struct option log_options_rows[] = {
 	    .doc = "Less important records are not written."),
 	OPTION_CHOICE(struct log_options, format, .def = "auto", .words = log_formats,
 	    .doc = "`json`: one object a line; `pretty`: for people; `auto`: pretty when the output is a terminal."),
-	OPTION_CUSTOM(struct log_options, output, .parse = log_output_option, .type = "stderr, stdout or path",
-	    .def = "stderr", .doc = "Where records go."),
+	OPTION_CUSTOM(struct log_options, output, .parse = log_output_option, .path = log_output_path,
+	    .type = "stderr, stdout or path", .def = "stderr", .doc = "Where records go."),
 	OPTION_FLAG(struct log_options, access, .def = "true", .doc = "One record for each request."),
 	OPTION_TEXTS(struct log_options, redact,
 	    .def = "[authorization, cookie, set-cookie, proxy-authorization, x-api-key]",
@@ -209,6 +229,12 @@ elsewhere_option(struct option_reader *reader, const struct conf_node *node, voi
 	return true;
 }
 
+static struct span
+whole_path(struct span value)
+{
+	return value;
+}
+
 static const struct option site_rows[] = {
 	OPTION_CUSTOM(struct site_options, workers, .parse = workers_option, .type = "`auto` or 1–1024", .def = "auto",
 	    .doc = "Worker processes; `auto`: CPUs in the affinity mask, less any cgroup quota."),
@@ -223,8 +249,8 @@ static const struct option site_rows[] = {
 	    .doc = "Crash reports and saved state. Default: `$STATE_DIRECTORY`, else `/var/lib/reeve` as root, "
 	    "else beside "
 	    "the configuration."),
-	{ .key = "env_file", .kind = OPTION_KIND_CUSTOM, .parse = elsewhere_option, .type = "path or list",
-	  .doc = "KEY=VALUE lines, read before `${…}` is expanded; the real environment wins." },
+	{ .key = "env_file", .kind = OPTION_KIND_CUSTOM, .parse = elsewhere_option, .path = whole_path,
+	  .type = "path or list", .doc = "KEY=VALUE lines, read before `${…}` is expanded; the real environment wins." },
 	{ .key = "include", .kind = OPTION_KIND_CUSTOM, .parse = elsewhere_option, .type = "list of globs",
 	  .doc = "Files whose maps merge in and whose routes come after, in the order of their names." },
 	OPTION_CUSTOM(struct site_options, trusted_proxies, .parse = networks_option, .type = "CIDR or list",

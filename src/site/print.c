@@ -51,11 +51,11 @@ route_print(const struct conf_node *node, const struct conf_node *defaults, stru
 			group_print(handlers[i]->key, handlers[i]->group, conf_get(node, handlers[i]->key), to);
 }
 
-/* `routes` and `defaults` are printed as routes, `include` and `env_file` have been followed. */
+/* `routes` and `defaults` are printed as routes, `include` has been followed; `env_file` is for {env.NAME}. */
 static bool
 is_printed_as_it_is(const struct option *row)
 {
-	static const char *const others[] = { "routes", "defaults", "include", "env_file" };
+	static const char *const others[] = { "routes", "defaults", "include" };
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		if (strcmp(option_key(row), others[i]) == 0)
