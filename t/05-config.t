@@ -125,6 +125,11 @@ bad("listen: [{address: \":1\", tls: {certificates: []}}]\n$routes", 'tls is of 
 bad("${listen}routes: [{websocket: echo}]\n", 'websocket is of a later version',
     '2:\d+: routes\[0\]\.websocket: .*not supported in this version');
 
+bad("${listen}routes: [{respond: a, log: {fields: {msg: x, mine: y, request_id: '{path}'}}}]\n", 'a log member twice',
+    '2:\d+: routes\[0\]\.log\.fields\.msg: .*already', '2:\d+: routes\[0\]\.log\.fields\.request_id: .*already');
+unlike bad("${listen}upstreams: {a: {servers: [localhost]}}\nroutes: [{proxy: a}]\n", 'a server without its scheme',
+    '2:\d+: upstreams\.a\.servers\[0\]: .*http://'), qr/resolve/, '... told once';
+
 # -- what is allowed --
 write_file("$dir/secret", "s3cret\n");
 write_file("$dir/vars", "FROM_FILE=\"from the file\"\n# remark\nBOTH=file\n");
@@ -157,6 +162,21 @@ is $again->{exit}, 0, 'what --print says is a configuration' or diag $again->{ou
 my $second = check($simple->{out}, args => ['--print'])->{out};
 is check($second, args => ['--print'])->{out}, $second, '... that stays the same from then on';
 is_deeply [sort map { /^\s*(\w+):/ } split /\n/, $second], [sort map { /^\s*(\w+):/ } split /\n/, $simple->{out}], '... with the same keys';
+mkdir "$dir/far";
+write_file("$dir/vars-too", "PLACE=here\n");
+my $near = check(<<'END', args => ['--print']);
+listen: [{address: "unix:near.sock"}]
+env_file: [vars, vars-too]
+log: {output: near.log}
+routes:
+  - respond: "{env.PLACE}"
+END
+is $near->{exit}, 0, 'relative paths' or diag $near->{err};
+like $near->{out}, qr/^log:.*^  output: \Q$dir\E\/near\.log$/ms, '... --print: the log is absolute';
+like $near->{out}, qr/- address: "unix:\Q$dir\E\/near\.sock"/, '... a listening socket, too';
+like $near->{out}, qr/^env_file:\n  - \Q$dir\E\/vars\n/m, '... and what {env.NAME} comes from';
+my $far = command({ dir => "$dir/far" }, 'check', '-c', write_file("$dir/far/reeve.yaml", $near->{out}));
+is $far->{exit}, 0, '... so it loads again elsewhere' or diag $far->{err};
 write_file("$dir/more/30-c.yaml", "upstreams: {b: {servers: [\"http://127.0.0.1:3\"]}}\nroutes:\n  - respnd: x\n");
 my $included = check($rich, env => { BOTH => 'x' });
 is $included->{exit}, 1, 'included files are checked';

@@ -254,6 +254,23 @@ key_make(struct arena *arena, struct span name)
 	return key;
 }
 
+/* A JSON object that has a name twice means something else to each reader. */
+static bool
+is_own_member(struct span name)
+{
+	static const struct span own[] = {
+		SPAN("level"), SPAN("time"), SPAN("pid"), SPAN("msg"), SPAN("request_id"), SPAN("client_ip"),
+		SPAN("method"), SPAN("host"), SPAN("path"), SPAN("query"), SPAN("status"), SPAN("aborted"),
+		SPAN("bytes_in"), SPAN("bytes_out"), SPAN("duration_ms"), SPAN("upstream"), SPAN("upstream_ms"),
+		SPAN("retries"), SPAN("error"), SPAN("protocol"), SPAN("tls"), SPAN("user_agent"), SPAN("route"),
+	};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (span_equal(name, own[i]))
+			return true;
+	return false;
+}
+
 static bool
 field_read(struct option_reader *reader, const struct conf_node *node, struct log_field_template *field)
 {
@@ -264,6 +281,8 @@ field_read(struct option_reader *reader, const struct conf_node *node, struct lo
 	if (node->kind != CONF_SCALAR)
 		return !node->broken &&
 		    option_problem(reader, node, "must be a template, not %s", option_shown(reader, node));
+	if (is_own_member(node->key))
+		return option_problem(reader, node, "the record has a member of that name already");
 	field->name = key_make(reader->arena, node->key);
 	text = redact_template(&options_of(reader)->redact, node->text, reader->arena, &field->has_query);
 	if (!template_parse(text, &builder->names, reader->arena, &field->value, &err))
@@ -316,7 +335,8 @@ static const struct option access_log_rows[] = {
 	OPTION_FLAG(struct access_log, enabled, .def = "true",
 	    .doc = "`log: false` leaves the route out of the access log."),
 	OPTION_CUSTOM(struct access_log, fields, .parse = log_fields_option, .type = "map of templates",
-	    .doc = "Further members of the record. Values of names in `log.redact` are replaced."),
+	    .doc = "Further members of the record, of other names than its own. Values of names in `log.redact` are "
+	    "replaced."),
 	OPTION_END
 };
 
