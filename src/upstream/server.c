@@ -10,7 +10,10 @@ server_url_is_name(const struct server_url *url)
 {
 	struct address address;
 
-	return !url->parsed.is_unix && !address_parse_host(url->parsed.host, url->parsed.port, &address);
+	/* No host: the URL was refused, which is told already. */
+	if (url->parsed.is_unix || url->parsed.host.len == 0)
+		return false;
+	return !address_parse_host(url->parsed.host, url->parsed.port, &address);
 }
 
 bool
