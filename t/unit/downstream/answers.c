@@ -32,7 +32,7 @@ sends_pieces(void **state)
 	assert_string_equal(guest_field(&guest, "Transfer-Encoding"), "chunked");
 	assert_string_equal(guest_field(&guest, "Content-Length"), "");
 	guest_is_in_step(&guest);
-	assert_int_equal(house.slot.totals.bytes_out, 18 + strlen("/in-step"));
+	assert_int_equal(house.slot->totals.bytes_out, 18 + strlen("/in-step"));
 
 	/* HTTP/1.0 has no chunks: the content ends with the connection, asked to be kept or not. */
 	guest_say(&guest, "GET /chunks HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
@@ -237,7 +237,7 @@ cuts_off_when_a_file_shrinks(void **state)
 	assert_false(guest_hear(&guest, HTTP_GET));
 	assert_true(guest.ended || guest.reset);
 	assert_int_equal(house.visits[0]->gone, 1);
-	assert_int_equal(house.slot.totals.aborted, 1);
+	assert_int_equal(house.slot->totals.aborted, 1);
 	guest_leave(&guest);
 	house_close(&house);
 	close(file);
@@ -275,7 +275,7 @@ never_sends_a_wrong_length(void **state)
 		assert_true(guest.ended || guest.reset);
 		assert_int_equal(house.visits[0]->end_state, REQUEST_ABORTED);
 		assert_int_equal(house.visits[0]->gone, i == 2);
-		assert_int_equal(house.slot.totals.aborted, 1);
+		assert_int_equal(house.slot->totals.aborted, 1);
 		guest_leave(&guest);
 		house_close(&house);
 	}
@@ -315,7 +315,7 @@ aborts_so_that_it_shows(void **state)
 		assert_false(guest_hear(&guest, HTTP_GET));
 		assert_true(i == 0 ? guest.ended : guest.reset);
 		assert_int_equal(house.visits[0]->gone, 0);
-		assert_int_equal(house.slot.totals.aborted, 1);
+		assert_int_equal(house.slot->totals.aborted, 1);
 		guest_leave(&guest);
 		house_close(&house);
 	}
@@ -535,7 +535,7 @@ tunnels(void **state)
 		assert_true(guest_is_ended(&guest, 1000) && guest.ended);
 		assert_true(span_is(text_span(&guest.in), "EARLYGET"));
 		assert_int_equal(house.visits[0]->end_state, REQUEST_FINISHED);
-		assert_int_equal(house.slot.totals.responses_1xx, 1);
+		assert_int_equal(house.slot->totals.responses_1xx, 1);
 		guest_leave(&guest);
 		house_close(&house);
 	}

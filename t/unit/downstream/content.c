@@ -31,7 +31,7 @@ echoes_what_comes(void **state)
 		guest_expect(&guest, 200, rows[i].content);
 	}
 	guest_is_in_step(&guest);
-	assert_int_equal(house.slot.totals.bytes_in, 2 * (5 + 11 + 3));
+	assert_int_equal(house.slot->totals.bytes_in, 2 * (5 + 11 + 3));
 	guest_leave(&guest);
 	house_close(&house);
 }
@@ -138,7 +138,7 @@ holds_back_the_client(void **state)
 	assert_true(guest_send(&guest, span_skip(text_span(&all), sent)));
 	assert_true(guest_hear(&guest, HTTP_GET));
 	assert_int_equal(guest.body.len, size);
-	assert_int_equal(house.slot.totals.bytes_in, size);
+	assert_int_equal(house.slot->totals.bytes_in, size);
 	guest_is_in_step(&guest);
 	guest_leave(&guest);
 	text_fini(&all);
@@ -287,7 +287,7 @@ aborts_from_inside_the_content(void **state)
 	assert_int_equal(guest.in.len, 0);
 	assert_int_equal(house.visit_count, 1);
 	assert_int_equal(house.visits[0]->gone, 0);
-	assert_int_equal(house.slot.totals.aborted, 1);
+	assert_int_equal(house.slot->totals.aborted, 1);
 	guest_leave(&guest);
 	house_close(&house);
 }
@@ -309,7 +309,7 @@ refuses_to_read_too_much(void **state)
 	guest_expect(&guest, 200, "/p");
 	assert_string_equal(guest_field(&guest, "Connection"), "close");
 	assert_true(guest_is_ended(&guest, 1000) && guest.ended);
-	assert_int_equal(house.slot.totals.bytes_in, 0);
+	assert_int_equal(house.slot->totals.bytes_in, 0);
 	guest_leave(&guest);
 	assert_true(house_is_empty(&house, 1000));
 	text_fini(&bytes);

@@ -21,10 +21,10 @@ keeps_alive(void **state)
 		assert_string_equal(guest_field(&guest, "Content-Length"), "6");
 		assert_int_equal(strlen(guest_field(&guest, "Date")), 29);
 	}
-	assert_int_equal(house.slot.totals.connections_accepted, 1);
-	assert_int_equal(house.slot.totals.requests, 3);
-	assert_int_equal(house.slot.totals.responses_2xx, 3);
-	assert_int_equal(house.slot.totals.bytes_out, 18);
+	assert_int_equal(house.slot->totals.connections_accepted, 1);
+	assert_int_equal(house.slot->totals.requests, 3);
+	assert_int_equal(house.slot->totals.responses_2xx, 3);
+	assert_int_equal(house.slot->totals.bytes_out, 18);
 	guest_leave(&guest);
 	house_close(&house);
 }
@@ -67,7 +67,7 @@ takes_any_cut(void **state)
 		guest_expect(&guest, 200, "/a");
 		guest_expect(&guest, 200, "/a");
 	}
-	assert_int_equal(house.slot.totals.connections_accepted, 1);
+	assert_int_equal(house.slot->totals.connections_accepted, 1);
 	guest_leave(&guest);
 	house_close(&house);
 }
@@ -163,7 +163,7 @@ refusal_check(const char *head, unsigned status)
 	assert_int_equal(guest.in.len, 0);
 	assert_int_equal(house.visit_count, 0);
 	assert_int_equal(house.refused, 1);
-	assert_int_equal(house.slot.totals.responses_4xx + house.slot.totals.responses_5xx, 1);
+	assert_int_equal(house.slot->totals.responses_4xx + house.slot->totals.responses_5xx, 1);
 	guest_leave(&guest);
 	assert_true(house_is_empty(&house, 1000));
 	house_close(&house);
@@ -343,7 +343,7 @@ sends_no_content_where_none_belongs(void **state)
 	assert_true(guest_hear(&guest, HTTP_HEAD));
 	assert_int_equal(guest.status, 404);
 	guest_is_in_step(&guest);
-	assert_int_equal(house.slot.totals.bytes_out, strlen("/in-step"));
+	assert_int_equal(house.slot->totals.bytes_out, strlen("/in-step"));
 	guest_leave(&guest);
 	house_close(&house);
 }

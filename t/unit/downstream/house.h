@@ -59,7 +59,8 @@ struct visit {
 struct house {
 	struct loop			*loop;
 	struct downstream		*downstream;
-	struct slot			 slot;
+	struct slot			*slot;		/* one of slots: shared memory, aligned as it wants to be */
+	struct slots			*slots;		/* owned */
 	struct limits			 limits;
 	struct network			 trusted_items[4];
 	struct networks			 trusted;
@@ -357,7 +358,9 @@ house_open(struct house *house, visit_fn *serve)
 		.keepalive_timeout = 10000 };
 	house->trusted.items = house->trusted_items;
 	house->listener.port = 80;
-	house->downstream = downstream_create(house->loop, &house_events, house, &house->slot);
+	house->slots = slots_create(NULL);
+	house->slot = &house->slots->workers[0];
+	house->downstream = downstream_create(house->loop, &house_events, house, house->slot);
 	house_configure(house);
 	timer_init(&house->timer, house->loop, house_stop, house);
 	house->door = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -381,17 +384,18 @@ visit_check(struct visit *visit)
 static inline void
 house_close(struct house *house)
 {
-	const struct slot_totals *totals = &house->slot.totals;
+	const struct slot_totals *totals = &house->slot->totals;
 
 	downstream_free(house->downstream);
 	assert_int_equal(totals->connections_accepted, totals->connections_closed);
-	assert_int_equal(house->slot.connections, 0);
-	assert_int_equal(house->slot.requests_active, 0);
+	assert_int_equal(house->slot->connections, 0);
+	assert_int_equal(house->slot->requests_active, 0);
 	for (unsigned i = 0; i < house->visit_count; i++)
 		visit_check(house->visits[i]);
 	assert_true(totals->requests >= house->visit_count);
 	timer_fini(&house->timer);
 	loop_free(house->loop);
+	slots_free(house->slots);
 	close(house->door);
 }
 

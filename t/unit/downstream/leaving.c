@@ -32,8 +32,8 @@ forgets_who_closes_an_idle_connection(void **state)
 			guest_leave(&guest);
 		assert_true(house_is_empty(&house, 1000));
 	}
-	assert_int_equal(house.slot.totals.timeouts, 0);
-	assert_int_equal(house.slot.totals.aborted, 0);
+	assert_int_equal(house.slot->totals.timeouts, 0);
+	assert_int_equal(house.slot->totals.aborted, 0);
 	house_close(&house);
 }
 
@@ -147,7 +147,7 @@ tells_who_waits_for_content(void **state)
 		assert_int_equal(house.visits[0]->gone, 1);
 		assert_int_equal(house.visits[0]->lasts, 0);
 		assert_int_equal(house.visits[0]->body.len, 3);
-		assert_int_equal(house.slot.totals.aborted, 1);
+		assert_int_equal(house.slot->totals.aborted, 1);
 		assert_int_equal(downstream_connections(house.downstream), 0);
 		guest_leave(&guest);
 		house_close(&house);
@@ -219,7 +219,7 @@ tells_who_writes(void **state)
 	guest_leave(&guest);
 	assert_true(house_is_empty(&house, 1000));
 	assert_int_equal(house.visits[0]->gone, 1);
-	assert_int_equal(house.slot.totals.aborted, 1);
+	assert_int_equal(house.slot->totals.aborted, 1);
 	house_close(&house);
 }
 
@@ -334,12 +334,12 @@ notices_a_reset_while_nobody_reads(void **state)
 	guest_open(&house, &guest);
 	guest_say(&guest, POST "Content-Length: 1000000\r\n\r\nabc");
 	assert_true(house_run(&house, 20) < 10);
-	assert_int_equal(house.slot.requests_active, 1);
+	assert_int_equal(house.slot->requests_active, 1);
 	guest_push(&guest, SPAN_OF("more that nobody reads"), 5);
 	assert_true(house_run(&house, 20) < 10);
 	guest_reset(&guest);
 	assert_true(house_is_empty(&house, 1000));
-	assert_int_equal(house.slot.totals.aborted, 1);
+	assert_int_equal(house.slot->totals.aborted, 1);
 	house_close(&house);
 }
 

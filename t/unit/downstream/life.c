@@ -75,7 +75,7 @@ limits_each_client(void **state)
 	assert_true(guest_is_ended(&guests[3], 1000));
 	guest_open_from(&house, &other, "2001:db8:0:1::1");
 	guest_is_in_step(&other);
-	assert_int_equal(house.slot.totals.connections_refused, 1);
+	assert_int_equal(house.slot->totals.connections_refused, 1);
 	guest_leave(&guests[0]);
 	house_run(&house, 10);
 	guest_open_from(&house, &guests[4], "2001:db8::9");
@@ -213,13 +213,13 @@ refuses_proxy_headers(void **state)
 		guest_say(&guest, rows[i]);
 		assert_true(guest_is_ended(&guest, 1000));
 		assert_int_equal(guest.in.len, 0);
-		assert_int_equal(house.slot.totals.connections_refused, i + 1);
+		assert_int_equal(house.slot->totals.connections_refused, i + 1);
 		guest_leave(&guest);
 	}
 	/* Who is not trusted may not even try. */
 	guest_open_from(&house, &guest, "198.51.100.1");
 	assert_true(guest_is_ended(&guest, 1000));
-	assert_int_equal(house.slot.totals.connections_refused, sizeof(rows) / sizeof(rows[0]) + 1);
+	assert_int_equal(house.slot->totals.connections_refused, sizeof(rows) / sizeof(rows[0]) + 1);
 	assert_int_equal(house.visit_count, 0);
 	guest_leave(&guest);
 	house_close(&house);
@@ -259,11 +259,11 @@ drains_what_is_empty(void **state)
 	house_open(&house, serve_path);
 	downstream_drain(house.downstream, 100);
 	assert_int_equal(house.empty, 1);
-	assert_int_equal(house.slot.draining, 1);
+	assert_int_equal(house.slot->draining, 1);
 	downstream_drain(house.downstream, 100);
 	downstream_cut(house.downstream);
 	assert_int_equal(house.empty, 1);
-	assert_int_equal(house.slot.totals.drain_forced, 0);
+	assert_int_equal(house.slot->totals.drain_forced, 0);
 	house_close(&house);
 }
 
@@ -301,7 +301,7 @@ drains_idle_connections(void **state)
 	assert_in_range(clock_ms() - start_ms, 350, 1500);
 	assert_true(house_is_empty(&house, 1000));
 	assert_int_equal(house.empty, 1);
-	assert_int_equal(house.slot.totals.drain_forced, 0);
+	assert_int_equal(house.slot->totals.drain_forced, 0);
 	guest_leave(&idle);
 	guest_leave(&fresh);
 	guest_leave(&asks);
@@ -399,7 +399,7 @@ cuts_what_is_left(void **state)
 	assert_int_equal(house.empty, 0);
 	downstream_cut(house.downstream);
 	assert_int_equal(house.empty, 1);
-	assert_int_equal(house.slot.totals.drain_forced, 6);
+	assert_int_equal(house.slot->totals.drain_forced, 6);
 	assert_int_equal(downstream_connections(house.downstream), 0);
 	for (unsigned i = 0; i < 6; i++)
 		assert_true(guest_is_ended(&guests[i], 1000));

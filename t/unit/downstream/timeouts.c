@@ -38,7 +38,7 @@ ends_heads_that_do_not_come(void **state)
 	guest_open(&house, &guest);
 	guest_is_timed_out(&guest);
 	assert_int_equal(guest.in.len, 0);
-	assert_int_equal(house.slot.totals.timeouts, 1);
+	assert_int_equal(house.slot->totals.timeouts, 1);
 	guest_leave(&guest);
 
 	/* Half a head, of the first request and of the second. */
@@ -54,7 +54,7 @@ ends_heads_that_do_not_come(void **state)
 		guest_expect(&guest, 408, NULL);
 		assert_string_equal(guest_field(&guest, "Connection"), "close");
 		assert_int_equal(house.refused_status, 408);
-		assert_int_equal(house.slot.totals.timeouts, 2 + i);
+		assert_int_equal(house.slot->totals.timeouts, 2 + i);
 		guest_leave(&guest);
 		assert_true(house_is_empty(&house, 1000));
 	}
@@ -113,7 +113,7 @@ ends_content_that_does_not_come(void **state)
 		guest_is_timed_out(&guest);
 		guest_expect(&guest, 408, "error 408");
 		assert_int_equal(house.visits[0]->gone, 1);
-		assert_int_equal(house.slot.totals.timeouts, 1);
+		assert_int_equal(house.slot->totals.timeouts, 1);
 		guest_leave(&guest);
 		assert_true(house_is_empty(&house, 1000));
 		house_close(&house);
@@ -137,7 +137,7 @@ waits_for_slow_content(void **state)
 		guest_say(&guest, "x");
 	}
 	guest_expect(&guest, 200, "xxxxx");
-	assert_int_equal(house.slot.totals.timeouts, 0);
+	assert_int_equal(house.slot->totals.timeouts, 0);
 	guest_leave(&guest);
 	house_close(&house);
 }
@@ -170,7 +170,7 @@ leaves_who_is_not_asked_alone(void **state)
 	house_run(&house, SHORT_MS * 2);
 	assert_int_equal(house.visits[0]->gone, 0);
 	guest_expect(&guest, 200, "abc");
-	assert_int_equal(house.slot.totals.timeouts, 0);
+	assert_int_equal(house.slot->totals.timeouts, 0);
 
 	/* What came of the second head has its time from now on. */
 	guest_is_timed_out(&guest);
@@ -264,7 +264,7 @@ cuts_off_who_does_not_read(void **state)
 		assert_int_equal(house.visits[0]->ended, 1);
 		assert_int_equal(house.visits[0]->gone, i);
 		assert_int_equal(house.visits[0]->end_state, REQUEST_ABORTED);
-		assert_int_equal(house.slot.totals.timeouts, 1);
+		assert_int_equal(house.slot->totals.timeouts, 1);
 		assert_int_equal(downstream_connections(house.downstream), 0);
 		assert_false(guest_hear(&guest, HTTP_GET));
 		assert_true(guest.reset);	/* what the kernel still held is let go, too */
@@ -297,7 +297,7 @@ waits_for_who_reads_slowly(void **state)
 	assert_int_equal(house.visits[0]->gone, 0);
 	guest_expect(&guest, 200, NULL);
 	assert_int_equal(guest.body.len, sizeof(much));
-	assert_int_equal(house.slot.totals.timeouts, 0);
+	assert_int_equal(house.slot->totals.timeouts, 0);
 	guest_leave(&guest);
 	house_close(&house);
 }
@@ -320,7 +320,7 @@ ends_idle_connections(void **state)
 	guest_is_timed_out(&guest);
 	assert_true(guest.ended);
 	assert_int_equal(guest.in.len, 0);
-	assert_int_equal(house.slot.totals.timeouts, 0);	/* nobody was late */
+	assert_int_equal(house.slot->totals.timeouts, 0);	/* nobody was late */
 	guest_leave(&guest);
 	house_close(&house);
 }
@@ -357,7 +357,7 @@ ends_proxy_headers_that_do_not_come(void **state)
 	guest_say(&guest, "PROXY TCP4 203.0.");
 	guest_is_timed_out(&guest);
 	assert_int_equal(guest.in.len, 0);
-	assert_int_equal(house.slot.totals.timeouts, 1);
+	assert_int_equal(house.slot->totals.timeouts, 1);
 	guest_leave(&guest);
 	house_close(&house);
 }
