@@ -7,6 +7,7 @@
  */
 #include "handler/proxy_parts.h"
 
+#include "base/put.h"
 #include "http/byte_class.h"
 #include "http/uri.h"
 #include "request/client.h"
@@ -115,14 +116,6 @@ pass(struct request *request, struct fields *to)
 
 /* -- what we know -------------------------------------------------------------------------------------------------- */
 
-static char *
-put(char *to, struct span bytes)
-{
-	if (bytes.len > 0)
-		memcpy(to, bytes.at, bytes.len);
-	return to + bytes.len;
-}
-
 /* What stands there already, a comma, and ours. */
 static struct span
 appended(struct request *request, enum field_name id, bool keeps, struct span ours)
@@ -133,7 +126,7 @@ appended(struct request *request, enum field_name id, bool keeps, struct span ou
 	if (before.len == 0)
 		return ours;
 	to = arena_alloc(request->arena, before.len + 2 + ours.len);
-	put(put(put(to, before), SPAN_OF(", ")), ours);
+	put_span(put_span(put_span(to, before), SPAN_OF(", ")), ours);
 	return span_make(to, before.len + 2 + ours.len);
 }
 
@@ -142,9 +135,9 @@ static char *
 put_parameter(char *to, struct span value)
 {
 	if (value.len > 0 && bytes_while(value, BYTE_TOKEN) == value.len)
-		return put(to, value);
+		return put_span(to, value);
 	*to++ = '"';
-	to = put(to, value);
+	to = put_span(to, value);
 	*to++ = '"';
 	return to;
 }
@@ -154,10 +147,10 @@ static char *
 put_node(char *to, struct span ip)
 {
 	if (span_find(ip, ':') == ip.len)
-		return put(to, byte_is(ip.at[0], BYTE_DIGIT) ? ip : SPAN_OF("unknown"));
-	to = put(to, SPAN_OF("\"["));
-	to = put(to, ip);
-	return put(to, SPAN_OF("]\""));
+		return put_span(to, byte_is(ip.at[0], BYTE_DIGIT) ? ip : SPAN_OF("unknown"));
+	to = put_span(to, SPAN_OF("\"["));
+	to = put_span(to, ip);
+	return put_span(to, SPAN_OF("]\""));
 }
 
 static struct span
@@ -166,13 +159,13 @@ forwarded_of(struct request *request)
 	struct span ip = request->client->ip;
 	char *to = arena_alloc(request->arena, ip.len + request->authority.len + 64), *at = to;
 
-	at = put(at, SPAN_OF("for="));
+	at = put_span(at, SPAN_OF("for="));
 	at = put_node(at, ip);
 	if (request->authority.len > 0) {
-		at = put(at, SPAN_OF(";host="));
+		at = put_span(at, SPAN_OF(";host="));
 		at = put_parameter(at, request->authority);
 	}
-	at = put(at, request->client->is_tls ? SPAN_OF(";proto=https") : SPAN_OF(";proto=http"));
+	at = put_span(at, request->client->is_tls ? SPAN_OF(";proto=https") : SPAN_OF(";proto=http"));
 	return span_between(to, at);
 }
 

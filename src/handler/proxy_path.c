@@ -7,10 +7,9 @@
  */
 #include "handler/proxy_parts.h"
 
+#include "base/put.h"
 #include "http/byte_class.h"
 #include "http/uri.h"
-
-static const char hex_digits[] = "0123456789ABCDEF";
 
 /* -- a template's path --------------------------------------------------------------------------------------------- */
 
@@ -32,12 +31,6 @@ proxy_path_has_query(const struct template *path)
 	return span_find(rest, '?') < rest.len;
 }
 
-static bool
-is_percent_code(struct span from)
-{
-	return from.len >= 3 && from.at[0] == '%' && byte_is(from.at[1], BYTE_HEX) && byte_is(from.at[2], BYTE_HEX);
-}
-
 /* Whatever is not of `classes`, nor a percent code, nor in `also`, becomes one. */
 static struct span
 escape(struct span from, unsigned classes, const char *also, struct arena *arena)
@@ -47,14 +40,12 @@ escape(struct span from, unsigned classes, const char *also, struct arena *arena
 	for (; from.len > 0; from = span_skip(from, 1)) {
 		unsigned char byte = (unsigned char)from.at[0];
 
-		if (is_percent_code(from) ||
+		if (percent_code_leads(from) ||
 		    (byte != '%' && (byte_is((char)byte, classes) || (byte != 0 && strchr(also, byte) != NULL)))) {
 			*at++ = (char)byte;
 			continue;
 		}
-		*at++ = '%';
-		*at++ = hex_digits[byte >> 4];
-		*at++ = hex_digits[byte & 15];
+		at = put_percent_code(at, byte);
 	}
 	return span_between(to, at);
 }

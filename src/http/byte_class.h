@@ -44,4 +44,18 @@ hex_value(char digit)
 	return digit <= '9' ? (unsigned)(digit - '0') : (unsigned)((digit | 0x20) - 'a' + 10);
 }
 
+/* Whether it starts with a percent code: "%2F" (RFC 3986 §2.1). */
+static inline bool
+percent_code_leads(struct span from)
+{
+	return from.len >= 3 && from.at[0] == '%' && byte_is(from.at[1], BYTE_HEX) && byte_is(from.at[2], BYTE_HEX);
+}
+
+/* The byte that the percent code there stands for. */
+static inline char
+percent_code_value(const char *at)
+{
+	return (char)(hex_value(at[1]) << 4 | hex_value(at[2]));
+}
+
 #endif

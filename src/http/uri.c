@@ -144,18 +144,6 @@ uri_authority_parse(struct span authority, struct span *host_out, uint16_t *port
 	return port.len <= 1 || port_parse(span_skip(port, 1), port_out);	/* "host:" is valid, RFC 3986 §3.2.3 */
 }
 
-static bool
-is_percent_code(const char *at, const char *end)
-{
-	return end - at >= 3 && *at == '%' && byte_is(at[1], BYTE_HEX) && byte_is(at[2], BYTE_HEX);
-}
-
-static char
-percent_code_value(const char *at)
-{
-	return (char)(hex_value(at[1]) << 4 | hex_value(at[2]));
-}
-
 bool
 uri_decode_path(struct span path, struct arena *arena, struct span *decoded_out)
 {
@@ -175,7 +163,7 @@ uri_decode_path(struct span path, struct arena *arena, struct span *decoded_out)
 			*to++ = *at++;
 			continue;
 		}
-		if (!is_percent_code(at, end))
+		if (!percent_code_leads(span_between(at, end)))
 			return false;
 		*to = percent_code_value(at);
 		if (*to == '\0' || *to == '/')
@@ -200,7 +188,7 @@ form_decode(struct span from, struct arena *arena)
 	end = at + from.len;
 	to = decoded = arena_alloc(arena, from.len);
 	while (at < end) {
-		if (is_percent_code(at, end)) {
+		if (percent_code_leads(span_between(at, end))) {
 			*to++ = percent_code_value(at);
 			at += 3;
 		} else {

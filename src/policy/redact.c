@@ -17,12 +17,6 @@ redact_holds(const struct conf_texts *names, struct span name)
 
 /* -- query -------------------------------------------------------------------------------------------------------- */
 
-static bool
-is_percent_code(struct span from)
-{
-	return from.len >= 3 && from.at[0] == '%' && byte_is(from.at[1], BYTE_HEX) && byte_is(from.at[2], BYTE_HEX);
-}
-
 static struct span
 name_decode(struct span name, char room[NAME_MAX_BYTES])
 {
@@ -31,8 +25,8 @@ name_decode(struct span name, char room[NAME_MAX_BYTES])
 	if (name.len == 0 || memchr(name.at, '%', name.len) == NULL)
 		return name;
 	while (name.len > 0 && len < NAME_MAX_BYTES) {
-		if (is_percent_code(name)) {
-			room[len++] = (char)(hex_value(name.at[1]) << 4 | hex_value(name.at[2]));
+		if (percent_code_leads(name)) {
+			room[len++] = percent_code_value(name.at);
 			name = span_skip(name, 3);
 		} else {
 			room[len++] = name.at[0];

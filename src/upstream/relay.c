@@ -3,8 +3,6 @@
  */
 #include "upstream/relay.h"
 
-#include "upstream/relay.h"
-
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"

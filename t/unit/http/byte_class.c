@@ -67,6 +67,20 @@ test_hex(void **state)
 	assert_int_equal(hex_value('F'), 15);
 }
 
+static void
+test_percent_codes(void **state)
+{
+	(void)state;
+	assert_true(percent_code_leads(SPAN_OF("%2f")));
+	assert_true(percent_code_leads(SPAN_OF("%2Fx")));
+	assert_false(percent_code_leads(SPAN_OF("%2")));
+	assert_false(percent_code_leads(SPAN_OF("%2g")));
+	assert_false(percent_code_leads(SPAN_OF("2f%")));
+	assert_false(percent_code_leads(span_make(NULL, 0)));
+	assert_int_equal(percent_code_value("%2F"), '/');
+	assert_int_equal((unsigned char)percent_code_value("%fe"), 0xfe);
+}
+
 int
 main(void)
 {
@@ -77,6 +91,7 @@ main(void)
 		cmocka_unit_test(test_obs_text_is_only_text),
 		cmocka_unit_test(test_while),
 		cmocka_unit_test(test_hex),
+		cmocka_unit_test(test_percent_codes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
