@@ -18,6 +18,12 @@ for my $name (@commands) {
 		like read_file("contrib/completions/$shell"), qr/\b\Q$name\E\b/, "... so does $shell";
 	}
 }
+for my $shell (qw(bash/reeve zsh/_reeve fish/reeve.fish)) {
+	my $completion = read_file("contrib/completions/$shell");
+	my %options = map { $_ => 1 } map { command('help', $_)->{out} =~ /^\s+(?:-\w, )?--([a-z-]+)/mg } @commands;
+	my @unknown = grep { $completion !~ /(?:--|-l )\Q$_\E\b/ } sort keys %options;
+	is "@unknown", '', "contrib/completions/$shell knows every option";
+}
 for my $manual ('docs/man/reeve.1', 'docs/man/reeve.yaml.5') {
 	ok -e $manual, "$manual is there" or next;
 	my $text = read_file($manual);
