@@ -12,7 +12,6 @@
 #include "logger/source.h"
 #include "logger/writer.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -315,15 +314,6 @@ writer_speaks(void *owner, unsigned ready)
 }
 
 /* -- the process --------------------------------------------------------------------------------------------------- */
-
-static void
-signals_ignore(void)
-{
-	static const int ignored[] = { SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE };
-
-	for (size_t i = 0; i < COUNT(ignored); i++)
-		signal(ignored[i], SIG_IGN);
-}
 
 static bool
 logger_init(struct logger *logger, int channel_fd, struct err *err)

@@ -102,6 +102,12 @@ typedef void signal_fn(void *owner, int signal_number);
 struct loop_signal	*loop_signal_create(struct loop *loop, int signal_number, signal_fn *on_signal, void *owner);
 void			 loop_signal_free(struct loop_signal *signal);
 
+/*
+ * For processes that obey the primary: Ctrl-C reaches all processes of a terminal, and systemd may signal a whole
+ * control group, but only the primary decides. SIGPIPE is ignored, too.
+ */
+void			 signals_ignore(void);
+
 /* -- the end of the turn ------------------------------------------------------------------------------------------ */
 
 /*

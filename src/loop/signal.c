@@ -1,12 +1,14 @@
 /* Signals as events: libevent's handler only writes a byte, the owner is called from the loop. */
 #include "loop/loop.h"
 
+#include "base/count.h"
 #include "base/memory.h"
 #include "loop/turn.h"
 
 #include <event2/event.h>
 
 #include <assert.h>
+#include <signal.h>
 
 struct loop_signal {
 	struct event	 event;
@@ -48,4 +50,13 @@ loop_signal_free(struct loop_signal *signal)
 		return;
 	event_del(&signal->event);
 	memory_free(signal);
+}
+
+void
+signals_ignore(void)
+{
+	static const int numbers[] = { SIGPIPE, SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2 };
+
+	for (size_t i = 0; i < COUNT(numbers); i++)
+		signal(numbers[i], SIG_IGN);
 }

@@ -9,22 +9,11 @@
 #include "worker/crash.h"
 #include "worker/inside.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define FULL_TOLD_EVERY_MS 10000
-
-/* Ctrl-C reaches all processes of a terminal, and systemd may signal a whole control group: the primary decides. */
-static void
-signals_ignore(void)
-{
-	static const int numbers[] = { SIGPIPE, SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2 };
-
-	for (size_t i = 0; i < COUNT(numbers); i++)
-		signal(numbers[i], SIG_IGN);
-}
 
 /* -- what others say ----------------------------------------------------------------------------------------------- */
 
