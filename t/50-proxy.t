@@ -49,6 +49,7 @@ is echo('/other/../echo')->{target}, '/echo', 'the path in its normal form';
 is echo('/named/echo?x')->{target}, '/echo?x', 'strip_prefix';
 is echo('/socket/echo')->{target}, '/echo', 'over a unix socket';
 is echo('/users/a%20b/x')->{target}, '/echo?id=a%20b&from=127.0.0.1', 'path by a template';
+is echo('/users/a&from=b%2Fc/x')->{target}, '/echo?id=a%26from%3Db%2Fc&from=127.0.0.1', "... where a value is one value";
 is echo('http://abs.test/echo?y', host => 'abs.test')->{target}, '/echo?y', 'absolute-form becomes origin-form';
 is echo('/echo', method => 'BREW')->{method}, 'BREW', 'any method';
 is echo('/echo', method => 'POST', body => 'x' x 300000)->{body_size}, 300000, 'content';

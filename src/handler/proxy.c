@@ -115,6 +115,7 @@ proxy_build(struct option_reader *reader, const struct conf_node *node, void *fi
 
 	if (!upstream_look_up(reader, node, proxy))
 		return false;
+	proxy->path.is_uri = true;
 	proxy->path_has_query = !template_is_empty(&proxy->path) && proxy_path_has_query(&proxy->path);
 	if (proxy->has_timeouts && builder->loop != NULL)
 		relay_timeouts_make(proxy->upstream, &proxy->timeouts, &proxy->relay_timeouts);

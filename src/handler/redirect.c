@@ -115,6 +115,7 @@ redirect_build(struct option_reader *reader, const struct conf_node *node, void 
 	struct redirect *redirect = field;
 
 	(void)node;
+	redirect->to.is_uri = true;
 	redirect->content = span_text(arena_format(reader->arena, "%d %s\n", redirect->status,
 	    http_status_reason((unsigned)redirect->status)));
 	return true;

@@ -4,7 +4,9 @@
 #include "request/template.h"
 
 #include "base/count.h"
+#include "base/put.h"
 #include "base/text.h"
+#include "http/byte_class.h"
 #include "http/uri.h"
 
 #include <assert.h>
@@ -327,6 +329,37 @@ json_escape(struct span value, struct arena *arena)
 	return escaped;
 }
 
+/* What a client names one by one; {path}, {query} and {uri} are parts of a URI as they stand. */
+static bool
+is_value(enum part_kind kind)
+{
+	return kind == PART_HEADER || kind == PART_COOKIE || kind == PART_QUERY_VALUE || kind == PART_CAPTURE;
+}
+
+/*
+ * So that no '&', '=', '#' or '+' of a client says more than its value (RFC 3986 §2.2). A capture still has the codes
+ * that a path needs ("%2F"); they stay.
+ */
+static struct span
+uri_escape(struct span value, bool keeps_codes, struct arena *arena)
+{
+	char *to, *at;
+
+	if (bytes_while(value, BYTE_UNRESERVED) == value.len)
+		return value;
+	to = at = arena_alloc(arena, value.len * 3);
+	for (size_t i = 0; i < value.len; i++) {
+		bool is_code = value.at[i] == '%' && value.len - i > 2 && byte_is(value.at[i + 1], BYTE_HEX) &&
+		    byte_is(value.at[i + 2], BYTE_HEX);
+
+		if (byte_is(value.at[i], BYTE_UNRESERVED) || (keeps_codes && is_code))
+			*at++ = value.at[i];
+		else
+			at = put_percent_code(at, (unsigned char)value.at[i]);
+	}
+	return span_between(to, at);
+}
+
 struct span
 template_fill(const struct template *template, struct request *request)
 {
@@ -335,10 +368,13 @@ template_fill(const struct template *template, struct request *request)
 	if (template->parts == NULL)
 		return template->text;
 	for (size_t i = 0; i < template->count; i++) {
+		enum part_kind kind = template->parts[i].kind;
 		struct span part = part_fill(&template->parts[i], request);
 
-		if (template->is_json && template->parts[i].kind != PART_TEXT)
+		if (template->is_json && kind != PART_TEXT)
 			part = json_escape(part, request->arena);
+		if (template->is_uri && is_value(kind) && span_find(whole, '?') < whole.len)
+			part = uri_escape(part, kind == PART_CAPTURE, request->arena);
 		whole = whole.len == 0 ? part : arena_join(request->arena, whole, part);
 	}
 	return whole;

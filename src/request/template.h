@@ -17,6 +17,7 @@ struct template {
 	struct template_part	*parts;		/* arena; NULL: the text as it is */
 	size_t			 count;
 	bool			 is_json;	/* what is filled in stands in JSON strings: escaped, RFC 8259 §7 */
+	bool			 is_uri;	/* behind a '?', a value of the client is filled in as one value, escaped */
 };
 
 /* Where {env.NAME} looks; NULL value: an error. */

@@ -72,6 +72,7 @@ static const struct {
 	{ "{to: api, path: \"/f/{query.name}\"}", "/a?name=x%3Fy%23z", "/f/x%3Fy%23z?name=x%3Fy%23z" },
 	{ "{to: api, path: \"/f/{query.name}\"}", "/a?name=100%25", "/f/100%25?name=100%25" },
 	{ "{to: api, path: \"/f?x={query.name}\"}", "/a?name=b%20c%23d", "/f?x=b%20c%23d" },
+	{ "{to: api, path: \"/f?x={query.name}\"}", "/a?name=b%26admin%3D1%2B", "/f?x=b%26admin%3D1%2B" },
 	{ "{to: api, path: \"/f/g/{query.name}\"}", "/a?name=../../h", NULL },
 	{ "{to: api, path: \"/f/g/{query.name}\"}", "/a?name=.%252E/h", NULL },
 	{ "{to: api, path: \"/f/g/{query.name}\"}", "/a?name=./h", NULL },
