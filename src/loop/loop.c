@@ -14,6 +14,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { BASE_DESCRIPTORS = 3 };	/* of libevent's base: epoll's, and a pair of sockets */
 
 /* -- libevent's own voice ----------------------------------------------------------------------------------------- */
 
@@ -30,6 +34,25 @@ libevent_gives_up(int error)
 {
 	(void)error;
 	abort();
+}
+
+/*
+ * libevent says that there is no base when it cannot have epoll's descriptor, but ends the process when only the pair
+ * that it tells itself of signals by is lacking.
+ */
+static bool
+has_descriptors(void)
+{
+	int held[BASE_DESCRIPTORS], error;
+	size_t count = 0;
+
+	while (count < BASE_DESCRIPTORS && (held[count] = eventfd(0, EFD_CLOEXEC)) >= 0)
+		count++;
+	error = errno;
+	for (size_t i = 0; i < count; i++)
+		close(held[i]);
+	errno = error;
+	return count == BASE_DESCRIPTORS;
 }
 
 /*
@@ -59,7 +82,7 @@ loop_create(struct err *err)
 
 	event_set_log_callback(libevent_says);
 	event_set_fatal_callback(libevent_gives_up);
-	base = base_create();
+	base = has_descriptors() ? base_create() : NULL;
 	if (base == NULL) {
 		err_set_errno(err, "cannot create an event loop");
 		return NULL;

@@ -8,9 +8,11 @@
 
 #include <event2/event.h>
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -51,6 +53,29 @@ sleep_ms(long ms)
 	struct timespec pause = { .tv_nsec = ms * 1000000 };
 
 	nanosleep(&pause, NULL);
+}
+
+/* Every number of descriptors too few is told, none ends the process. */
+static void
+test_too_few_descriptors(void **state)
+{
+	struct rlimit before, few;
+	struct loop *another = NULL;
+	int lowest = dup(0);
+	rlim_t more = 0;
+
+	close(lowest);
+	assert_return_code(getrlimit(RLIMIT_NOFILE, &before), errno);
+	few = before;
+	for (; more < 8 && another == NULL; more++) {
+		few.rlim_cur = (rlim_t)lowest + more;
+		assert_return_code(setrlimit(RLIMIT_NOFILE, &few), errno);
+		another = loop_create(NULL);
+		assert_return_code(setrlimit(RLIMIT_NOFILE, &before), errno);
+	}
+	assert_non_null(another);
+	assert_true(more > 1);
+	loop_free(another);
 }
 
 static void
@@ -316,6 +341,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_too_few_descriptors),
 		test_in_loop(test_laters_run_at_the_end_of_the_turn),
 		test_in_loop(test_laters_added_before_are_the_first_act),
 		test_in_loop(test_what_is_left_of_laters_runs_when_the_loop_goes),
