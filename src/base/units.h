@@ -1,7 +1,7 @@
 /*
  * units: durations, sizes and percents as people write them ("250ms", "64K", "20%"), and as people like to read them.
  *
- * config.md, "Rules for every value". A bare number is no duration. Sizes are powers of 1024.
+ * docs/configuration.md tells them to users. A bare number is no duration. Sizes are powers of 1024.
  */
 #ifndef REEVE_BASE_UNITS_H
 #define REEVE_BASE_UNITS_H

@@ -1,3 +1,4 @@
+/* One way through for all questions, so that waiting, failing and exit codes are the same for every command. */
 #include "command/ask.h"
 
 #include "base/units.h"

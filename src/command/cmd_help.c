@@ -1,3 +1,4 @@
+/* Help for people, and the pages of docs/ that are made from the tables the program runs by. */
 #include "command/commands.h"
 #include "command/manual.h"
 #include "command/output.h"

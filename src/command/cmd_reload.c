@@ -1,3 +1,4 @@
+/* The answer comes when all workers use the new configuration, or with the reasons why none does. */
 #include "command/ask.h"
 
 int

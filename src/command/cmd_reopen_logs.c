@@ -1,3 +1,4 @@
+/* The answer comes when the logger has opened its file anew, so that logrotate may compress the old one. */
 #include "command/ask.h"
 
 int

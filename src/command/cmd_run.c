@@ -1,3 +1,4 @@
+/* Only what the primary has to be told: it finds out all else, and reads no configuration itself. */
 #include "command/commands.h"
 #include "command/output.h"
 #include "command/places.h"

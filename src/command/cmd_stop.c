@@ -1,3 +1,4 @@
+/* Waits for the end of the process and not only for the answer: a script may start the next one at once. */
 #include "command/ask.h"
 
 int

@@ -1,3 +1,4 @@
+/* Every argument is an option of the table or a word; what an option's value is, is kept as it was typed. */
 #include "command/command_line.h"
 
 #include "conf/problem.h"

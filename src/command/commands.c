@@ -1,3 +1,4 @@
+/* The rows say everything: dispatch, `help`, reeve(1) and the refusal of what later versions will have. */
 #include "command/commands.h"
 
 #include "base/count.h"

@@ -1,3 +1,4 @@
+/* What no table says stands here as text, with mdoc(7) around it; the rest is filled in from the tables. */
 #include "command/manual.h"
 
 #include "base/log.h"

@@ -1,3 +1,4 @@
+/* Whether somebody looks at it decides: colours and the line that counts seconds are for terminals alone. */
 #include "command/output.h"
 
 #include "command/commands.h"

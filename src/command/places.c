@@ -1,3 +1,4 @@
+/* A command finds the running reeve as reeve itself found its socket: by the configuration, else the default. */
 #include "command/places.h"
 
 #include "base/count.h"

@@ -1,3 +1,4 @@
+/* Cells are kept in one text, each ended by a newline, and printed when the widest of every column is known. */
 #include "command/table.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* Two ways to write the same rows: wrapped for a terminal, and as mdoc(7). */
 #include "command/usage.h"
 
 #include "command/output.h"

@@ -1,3 +1,4 @@
+/* poll(2) in ticks, so that whoever waits can show it; the pidfd tells a server that died from one that is slow. */
 #include "control/client.h"
 
 #include "base/clock.h"

@@ -1,3 +1,4 @@
+/* Strict on both sides: one way to write everything, so whatever was understood is also what was meant. */
 #include "control/protocol.h"
 
 #include "base/count.h"

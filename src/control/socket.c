@@ -1,3 +1,4 @@
+/* The kernel says who is at the other end (SO_PEERCRED): nobody has to be believed. */
 #include "control/socket.h"
 
 #include "base/fd.h"

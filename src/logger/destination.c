@@ -1,3 +1,4 @@
+/* What may be done to the descriptor depends on what it is: a file of our own, a socket, or a pipe others share. */
 #include "logger/destination.h"
 
 #include "base/fd.h"

@@ -2,7 +2,8 @@
  * destination: where log lines end: descriptor 1 or 2 as we got it, or a file of our own, opened to append.
  *
  * For the writer's thread only: a file may block as long as its disk pleases. All else (a pipe or terminal that others
- * share, so its flags are not ours to change) is asked first whether it takes bytes and given at most PIPE_BUF at once.
+ * share, so its flags are not ours to change) is asked first whether it takes bytes and given at most PIPE_BUF at once;
+ * a socket (the journal's) can be asked not to wait for each write, and gets more.
  */
 #ifndef REEVE_LOGGER_DESTINATION_H
 #define REEVE_LOGGER_DESTINATION_H

@@ -1,3 +1,4 @@
+/* Reads whatever comes and never writes: a process that logs must not wait for us. */
 #include "logger/source.h"
 
 #include "base/fd.h"

@@ -1,5 +1,5 @@
 /*
- * log: one record for each request, when it is over (product.md, "Logs").
+ * log: one record for each request, when it is over (docs/operations.md, "Logs").
  *
  * It is on the way of every request, so it asks for no memory and makes no system call: one line buffer for the
  * process, and the record's beginning is kept for all lines of the same millisecond. Text from outside is cut at a

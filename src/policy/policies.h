@@ -1,5 +1,5 @@
 /*
- * policies: the list of all policies, in the order in which a request walks them (config.md, "Policies").
+ * policies: the list of all policies, in the order in which a request walks them (docs/configuration.md, "Policies").
  *
  * A new policy is one file and one row here. Names that a later version will know are refused by name until then.
  */

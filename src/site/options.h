@@ -65,7 +65,7 @@ extern const struct option_group site_group;
 /* Workers that `auto` stands for: CPUs in the affinity mask, less any cgroup quota (v1 and v2); at least 1. */
 unsigned	workers_auto(void);
 
-/* The default control socket (config.md, Top level). */
+/* The default control socket (docs/configuration.md, "Top level"). */
 void		control_path_default(char to[108]);
 
 #endif
