@@ -130,6 +130,11 @@ bad("${listen}routes: [{respond: a, log: {fields: {msg: x, mine: y, request_id: 
 unlike bad("${listen}upstreams: {a: {servers: [localhost]}}\nroutes: [{proxy: a}]\n", 'a server without its scheme',
     '2:\d+: upstreams\.a\.servers\[0\]: .*http://'), qr/resolve/, '... told once';
 
+unlike bad("${listen}routes: [{files: {rot: /}}]\n", 'a required key misspelt',
+    '2:\d+: routes\[0\]\.files\.rot: .*did you mean "root"'), qr/missing/, '... told once';
+unlike bad("lisen: [{address: \":8080\"}]\n$routes", 'a required key of the top misspelt',
+    '1:1: lisen: .*did you mean "listen"'), qr/missing/, '... told once';
+
 # -- what is allowed --
 write_file("$dir/secret", "s3cret\n");
 write_file("$dir/vars", "FROM_FILE=\"from the file\"\n# remark\nBOTH=file\n");

@@ -295,19 +295,46 @@ is_known(const struct option *rows, struct span key)
 	return false;
 }
 
+/* What a misspelt key can have meant. */
+static const char **
+keys_list(const struct option *rows, size_t *count_out)
+{
+	const char **keys = memory_zalloc((row_count(rows) + 1) * sizeof(*keys));
+
+	*count_out = 0;
+	for (const struct option *row = rows; row->kind != OPTION_KIND_END; row++) {
+		if (row->kind != OPTION_KIND_REFUSED)
+			keys[(*count_out)++] = option_key(row);
+	}
+	return keys;
+}
+
 static bool
 unknown_refuse(struct option_reader *reader, const struct option *rows, const struct conf_node *child)
 {
-	const char **known = memory_zalloc((row_count(rows) + 1) * sizeof(*known));
-	size_t count = 0;
+	size_t count;
+	const char **known = keys_list(rows, &count);
 
-	for (const struct option *row = rows; row->kind != OPTION_KIND_END; row++) {
-		if (row->kind != OPTION_KIND_REFUSED)
-			known[count++] = option_key(row);
-	}
 	option_problem_unknown(reader, child, known, count);
 	memory_free(known);
 	return false;
+}
+
+/* A key that is missing because it is misspelt is told once, where it stands. */
+static bool
+is_misspelt(const struct option *rows, const char *key, const struct conf_node *map)
+{
+	size_t count;
+	const char **known = keys_list(rows, &count);
+	bool is_found = false;
+
+	for (const struct conf_node *child = map->first; child && !is_found; child = child->next) {
+		const char *nearest = is_known(rows, child->key) ? NULL : conf_suggest(child->key, known, count);
+
+		is_found = nearest && strcmp(nearest, key) == 0;
+	}
+	memory_free(known);
+	return is_found;
 }
 
 static bool
@@ -347,8 +374,14 @@ rows_read(struct option_reader *reader, const struct option_group *group, const 
 {
 	bool is_good = true;
 
-	for (const struct option *row = group->rows; row->kind != OPTION_KIND_END; row++)
-		is_good &= row_read(reader, row, node, conf_get(node, option_key(row)), record);
+	for (const struct option *row = group->rows; row->kind != OPTION_KIND_END; row++) {
+		const struct conf_node *value = conf_get(node, option_key(row));
+
+		if (value == NULL && row->required && node && is_misspelt(group->rows, option_key(row), node))
+			is_good = false;
+		else
+			is_good &= row_read(reader, row, node, value, record);
+	}
 	if (node)
 		is_good &= unknown_check(reader, group->rows, node);
 	return is_good;
