@@ -30,7 +30,7 @@
 #endif
 
 #define PIECE_ALIGNMENT 16
-#define BLOCK_SIZE_MAX (1024 * 1024) /* doubling ends here */
+#define BLOCK_SIZE_MAX (1024 * 1024)	/* doubling ends here */
 
 struct arena_block {
 	struct arena_block		*older;

@@ -4,7 +4,7 @@
 #include <time.h>
 
 #define MS_PER_DAY UINT64_C(86400000)
-#define LAST_MS UINT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z: RFC 3339 has four digits for the year */
+#define LAST_MS UINT64_C(253402300799999)	/* 9999-12-31T23:59:59.999Z: RFC 3339 has four digits for the year */
 
 static struct timespec
 clock_read(clockid_t id)

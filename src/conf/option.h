@@ -144,7 +144,7 @@ option_key(const struct option *row)
 	return row->as ? row->as : row->key;
 }
 
-#define OPTION_DEPTH 80		/* keys and indices in a path: more than conf_load() lets a tree be deep */
+#define OPTION_DEPTH 80	/* keys and indices in a path: more than conf_load() lets a tree be deep */
 
 /* What reading needs; one for a whole configuration. */
 struct option_reader {

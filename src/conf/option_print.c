@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define STEP 2		/* spaces a level */
+#define STEP 2	/* spaces a level */
 #define MASK "\"******\""
 #define IS_DEFAULT "  # default"
 

@@ -17,7 +17,7 @@
 #define ASK_MS 10000u
 #define TAKE_MS 10000u
 #define READ_BYTES 4096
-#define PROGRESS_WAITING_MAX ((size_t)64 * 1024) /* a caller who takes nothing gets no more progress */
+#define PROGRESS_WAITING_MAX ((size_t)64 * 1024)	/* a caller who takes nothing gets no more progress */
 
 /* -- verbs --------------------------------------------------------------------------------------------------------- */
 

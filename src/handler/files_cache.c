@@ -21,11 +21,11 @@
 #define ENTRIES_MAX 512u
 #define ENTRIES_MIN 8u
 #define BYTES_MAX ((size_t)16 << 20)
-#define UNUSED_MS 30000		/* an entry that nobody asked for so long is closed */
+#define UNUSED_MS 30000	/* an entry that nobody asked for so long is closed */
 #define SWEEP_MS 10000
 #define WALK_AGAIN_MS 1000
-#define SETTLED_MS 50		/* more than any file system's clock tick (10 ms with HZ=100) */
-#define CHANGES_MAX 3		/* how often a file may change under our hands before we give up */
+#define SETTLED_MS 50	/* more than any file system's clock tick (10 ms with HZ=100) */
+#define CHANGES_MAX 3	/* how often a file may change under our hands before we give up */
 
 static struct {
 	struct file_entry	*cells[CELLS];

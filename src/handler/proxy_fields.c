@@ -15,8 +15,8 @@
 #include <assert.h>
 
 enum {
-	OURS = 8,		/* fields that we add ourselves */
-	TWIN_MAX = 32,		/* longer than any name that `framing` and `replaced` tell of */
+	OURS = 8,	/* fields that we add ourselves */
+	TWIN_MAX = 32,	/* longer than any name that `framing` and `replaced` tell of */
 };
 
 #define BIT(id) ((uint64_t)1 << FIELD_##id)

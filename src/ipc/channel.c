@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MESSAGES_A_TURN 16 /* then others get theirs */
+#define MESSAGES_A_TURN 16	/* then others get theirs */
 
 struct parcel {
 	struct list_node	node;

@@ -25,7 +25,7 @@ struct ipc_message {
 
 
 /* A descriptor that now is the caller's; -1 when the message has no such one. */
-int		 ipc_take_fd(struct ipc_message *message, unsigned index);
+int	ipc_take_fd(struct ipc_message *message, unsigned index);
 
 struct channel;
 

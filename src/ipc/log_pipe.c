@@ -14,10 +14,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define RING_SIZE ((uint64_t)256 * 1024) /* bytes; a power of two */
+#define RING_SIZE ((uint64_t)256 * 1024)	/* bytes; a power of two */
 #define PIPE_SIZE (1 << 20)
-#define BATCH_BYTES 32768 /* worth a write of their own */
-#define BATCH_MS 5	  /* that a line may wait for company */
+#define BATCH_BYTES 32768	/* worth a write of their own */
+#define BATCH_MS 5		/* that a line may wait for company */
 
 struct log_pipe {
 	struct loop	*loop;

@@ -17,7 +17,7 @@
 
 #define SPOOL_BYTES ((size_t)8 << 20)
 #define STOP_MS 2000u
-#define COLLECT_BYTES ((size_t)2 << 20) /* of one pipe at once: more than a pipe holds */
+#define COLLECT_BYTES ((size_t)2 << 20)	/* of one pipe at once: more than a pipe holds */
 
 struct logger {
 	struct loop		*loop;

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define CHUNK_BYTES ((size_t)64 * 1024)
-#define WAKE_BYTES (4 * CHUNK_BYTES) /* of one pipe a wake, so that none starves the others */
+#define WAKE_BYTES (4 * CHUNK_BYTES)	/* of one pipe a wake, so that none starves the others */
 
 enum read_result { READ_SOME, READ_NONE, READ_END };
 

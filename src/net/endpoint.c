@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FIRST_PASSED_FD 3	  /* SD_LISTEN_FDS_START of sd_listen_fds(3) */
-#define PASSED_MAX 1024		  /* descriptors that we look at */
-#define UNIX_SOCKET_MODE 0666	  /* who may connect is the directory's matter, as with other servers */
+#define FIRST_PASSED_FD 3	/* SD_LISTEN_FDS_START of sd_listen_fds(3) */
+#define PASSED_MAX 1024		/* descriptors that we look at */
+#define UNIX_SOCKET_MODE 0666	/* who may connect is the directory's matter, as with other servers */
 
 static_assert(sizeof(((struct endpoint *)0)->path) == sizeof(((struct sockaddr_un *)0)->sun_path), "a path that fits");
 

@@ -8,6 +8,7 @@
 #include "policy/policies.h"
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "loop/loop.h"
@@ -48,7 +49,7 @@ static struct span default_redact_names[] = {
 
 static const struct access_log_options default_options = {
 	.access = true,
-	.redact = { default_redact_names, sizeof(default_redact_names) / sizeof(default_redact_names[0]) },
+	.redact = { default_redact_names, COUNT(default_redact_names) },
 	.sample = 100,
 };
 

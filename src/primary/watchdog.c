@@ -15,7 +15,7 @@
 
 #define LOOK_MIN_MS 50
 #define LOOK_MAX_MS 1000
-#define LATE_MS 1000 /* of our own timer */
+#define LATE_MS 1000	/* of our own timer */
 
 static uint64_t
 look_every_ms(const struct primary *primary)

@@ -1,7 +1,7 @@
 /*
  * template: text with {placeholders}, parsed once, filled per request.
  *
- * Names: config.md, "Rules for every value". `{{` and `}}` stand for braces. A template without placeholders costs
+ * docs/configuration.md has the names. `{{` and `}}` stand for braces. A template without placeholders costs
  * nothing to fill: the result is its own text.
  */
 #ifndef REEVE_REQUEST_TEMPLATE_H
@@ -17,7 +17,8 @@ struct template {
 	struct template_part	*parts;		/* arena; NULL: the text as it is */
 	size_t			 count;
 	bool			 is_json;	/* what is filled in stands in JSON strings: escaped, RFC 8259 §7 */
-	bool			 is_uri;	/* behind a '?', a value of the client is filled in as one value, escaped */
+	/* behind a '?', a value of the client is filled in as one value, escaped */
+	bool			 is_uri;
 };
 
 /* Where {env.NAME} looks; NULL value: an error. */

@@ -4,7 +4,7 @@
  */
 #include "worker/inside.h"
 
-#define TOLERANCE 16 /* one part of so many above the mean is no matter */
+#define TOLERANCE 16	/* one part of so many above the mean is no matter */
 #define TOLERANCE_MIN 2
 
 /* Slots are numbered from the lowest, so while some are replaced there are at most twice as many. */

@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define DESCRIPTORS_KEPT 64 /* for what is no connection: listeners, logs, resolver, epoll */
+#define DESCRIPTORS_KEPT 64	/* for what is no connection: listeners, logs, resolver, epoll */
 
 /* -- a site from a bundle ------------------------------------------------------------------------------------------ */
 

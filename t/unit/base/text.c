@@ -129,7 +129,7 @@ test_json_keeps_valid_utf8(void **state)
 	assert_json_strings(rows, COUNT(rows));
 }
 
-#define R "\xef\xbf\xbd" /* U+FFFD */
+#define R "\xef\xbf\xbd"	/* U+FFFD */
 
 static void
 test_json_replaces_invalid_utf8(void **state)

@@ -8,7 +8,7 @@
 struct proxy_fixture {
 	struct stage_fixture	 stage;
 	struct upstreams	*upstreams;
-	struct proxy		*proxy;		/* NULL: refused, stage.text says why */
+	struct proxy		*proxy;	/* NULL: refused, stage.text says why */
 };
 
 /* `yaml`: what stands behind `proxy:`. The upstream "api" is there; nothing is ever sent. */
@@ -183,7 +183,7 @@ test_a_trusted_proxy_is_believed(void **state)
 	fake.client.is_trusted = true;
 	fake.client.is_tls = true;
 	fake.client.ip = SPAN_OF("2001:db8::1");
-	fake.request.scheme = SPAN_OF("https");			/* as downstream has taken it over */
+	fake.request.scheme = SPAN_OF("https");	/* as downstream has taken it over */
 	fake.request.forwarded_host = SPAN_OF("shop.test");
 	fake.request.authority = SPAN_OF("inner.test:8443");
 	fake.request.minor = 2;

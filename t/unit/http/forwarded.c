@@ -44,8 +44,8 @@ hops_of(const struct fields *fields, size_t room)
 }
 
 struct row {
-	const char     *value;
-	const char     *hops;
+	const char	*value;
+	const char	*hops;
 };
 
 static void

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#define MOMENT_MS UINT64_C(1795103641123) /* 2026-11-19T15:54:01.123Z */
+#define MOMENT_MS UINT64_C(1795103641123)	/* 2026-11-19T15:54:01.123Z */
 #define HEAD "{\"level\":\"info\",\"time\":\"2026-11-20T15:54:01.123Z\",\"pid\":7,\"msg\":"
 
 static struct text out;
