@@ -135,6 +135,20 @@ unlike bad("${listen}routes: [{files: {rot: /}}]\n", 'a required key misspelt',
 unlike bad("lisen: [{address: \":8080\"}]\n$routes", 'a required key of the top misspelt',
     '1:1: lisen: .*did you mean "listen"'), qr/missing/, '... told once';
 
+bad(<<"END", 'what is wrong with a proxy is told with its key',
+${listen}upstreams: {api: {servers: ["http://127.0.0.1:1"]}}
+routes:
+  - proxy: {to: api, strip_prefix: v1}
+  - proxy: {to: api, path: x}
+  - proxy: {to: api, set_headers: {Connection: a}}
+  - proxy: {to: api, remove_headers: [Host]}
+  - proxy: {to: apu}
+  - proxy: apu
+END
+    '4:\d+: routes\[0\]\.proxy\.strip_prefix: ', '5:\d+: routes\[1\]\.proxy\.path: ',
+    '6:\d+: routes\[2\]\.proxy\.set_headers: .*Connection', '7:\d+: routes\[3\]\.proxy\.remove_headers: .*Host',
+    '8:\d+: routes\[4\]\.proxy\.to: .*did you mean "api"', '9:\d+: routes\[5\]\.proxy: .*did you mean "api"');
+
 # -- what is allowed --
 write_file("$dir/secret", "s3cret\n");
 write_file("$dir/vars", "FROM_FILE=\"from the file\"\n# remark\nBOTH=file\n");

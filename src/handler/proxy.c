@@ -3,6 +3,7 @@
  * is upstream/relay.h.
  */
 #include "handler/handlers.h"
+#include "handler/key_problem.h"
 #include "handler/proxy_parts.h"
 
 #include "request/response.h"
@@ -86,9 +87,9 @@ unknown_upstream(struct option_reader *reader, const struct conf_node *node, str
 		names[i] = upstreams_name(upstreams, i);
 	nearest = conf_suggest(name, names, count);
 	if (nearest != NULL)
-		return option_problem(reader, node, "there is no upstream \"%.*s\" (did you mean \"%s\"?)",
+		return key_problem(reader, node, "to", "there is no upstream \"%.*s\" (did you mean \"%s\"?)",
 		    (int)name.len, name.at, nearest);
-	return option_problem(reader, node,
+	return key_problem(reader, node, "to",
 	    "there is no upstream \"%.*s\", and it is no URL such as http://127.0.0.1:3000", (int)name.len, name.at);
 }
 
@@ -96,15 +97,14 @@ static bool
 upstream_look_up(struct option_reader *reader, const struct conf_node *node, struct proxy *proxy)
 {
 	const struct stage_builder *builder = reader->lent;
-	const struct conf_node *to = node->kind == CONF_MAP ? conf_get(node, "to") : node;
 	struct err err;
 
 	if (!is_url(proxy->to)) {
 		proxy->upstream = upstreams_find(builder->upstreams, proxy->to);
-		return proxy->upstream != NULL || unknown_upstream(reader, to, proxy->to, builder->upstreams);
+		return proxy->upstream != NULL || unknown_upstream(reader, node, proxy->to, builder->upstreams);
 	}
 	proxy->upstream = upstreams_for_url(builder->upstreams, proxy->to, &err);
-	return proxy->upstream != NULL || option_problem(reader, to, "%s", err.text);
+	return proxy->upstream != NULL || key_problem(reader, node, "to", "%s", err.text);
 }
 
 static bool
@@ -128,14 +128,14 @@ path_check(struct option_reader *reader, const struct conf_node *node, struct pr
 	struct span prefix = proxy->strip_prefix, path = proxy->path.text;
 
 	if (prefix.len > 0 && !template_is_empty(&proxy->path))
-		return option_problem(reader, conf_get(node, "strip_prefix"),
+		return key_problem(reader, node, "strip_prefix",
 		    "strip_prefix and path exclude each other: the template says the whole path");
 	if (prefix.len > 0 && prefix.at[0] != '/')
-		return option_problem(reader, conf_get(node, "strip_prefix"), "a path prefix starts with /");
+		return key_problem(reader, node, "strip_prefix", "a path prefix starts with /");
 	while (proxy->strip_prefix.len > 0 && proxy->strip_prefix.at[proxy->strip_prefix.len - 1] == '/')
 		proxy->strip_prefix.len--;
 	if (!template_is_empty(&proxy->path) && path.at[0] != '/' && path.at[0] != '{')
-		return option_problem(reader, conf_get(node, "path"), "a path starts with /");
+		return key_problem(reader, node, "path", "a path starts with /");
 	return true;
 }
 
@@ -148,17 +148,17 @@ headers_check(struct option_reader *reader, const struct conf_node *node, const 
 		const struct template_pair *pair = &proxy->set_headers.items[i];
 
 		if (!proxy_field_is_free(pair->id))
-			is_good = option_problem(reader, conf_get(node, "set_headers"),
+			is_good = key_problem(reader, node, "set_headers",
 			    "%.*s frames the message and cannot be set", (int)pair->name.len, pair->name.at);
 	}
 	for (size_t i = 0; i < proxy->remove_headers.count; i++) {
 		struct span name = proxy->remove_headers.items[i];
 
 		if (!field_name_is_valid(name))
-			is_good = option_problem(reader, conf_get(node, "remove_headers"), "\"%.*s\" is no field name",
+			is_good = key_problem(reader, node, "remove_headers", "\"%.*s\" is no field name",
 			    (int)name.len, name.at);
 		else if (field_name_of(name) == FIELD_HOST)
-			is_good = option_problem(reader, conf_get(node, "remove_headers"),
+			is_good = key_problem(reader, node, "remove_headers",
 			    "every HTTP/1.1 request has a Host: set another one instead");
 	}
 	return is_good;
@@ -170,7 +170,7 @@ proxy_check(struct option_reader *reader, const struct conf_node *node, void *re
 	struct proxy *proxy = record;
 
 	if (proxy->to.len == 0)
-		return option_problem(reader, node, "must say where to: an upstream or a URL");
+		return key_problem(reader, node, "to", "must say where to: an upstream or a URL");
 	return path_check(reader, node, proxy) & headers_check(reader, node, proxy);
 }
 

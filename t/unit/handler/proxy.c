@@ -331,13 +331,13 @@ static const struct {
 	const char	*problem;
 } wrongs[] = {
 	{ "apo", "t.yaml:1:8: proxy: there is no upstream \"apo\" (did you mean \"api\"?)" },
-	{ "{to: something}", "t.yaml:1:13: proxy: there is no upstream \"something\", and it is no URL" },
+	{ "{to: something}", "t.yaml:1:13: proxy.to: there is no upstream \"something\", and it is no URL" },
 	{ "\"ftp://x\"", "t.yaml:1:8: proxy: " },
 	{ "\"https://x\"", "https:// servers are not supported in this version" },
 	{ "{websocket: true}", "proxy.to: required key is missing" },
-	{ "{to: api, strip_prefix: v1}", "a path prefix starts with /" },
+	{ "{to: api, strip_prefix: v1}", "proxy.strip_prefix: a path prefix starts with /" },
 	{ "{to: api, strip_prefix: /v1, path: /x}", "strip_prefix and path exclude each other" },
-	{ "{to: api, path: x}", "a path starts with /" },
+	{ "{to: api, path: x}", "proxy.path: a path starts with /" },
 	{ "{to: api, set_headers: {Connection: close}}", "Connection frames the message and cannot be set" },
 	{ "{to: api, set_headers: {Transfer-Encoding: chunked}}", "cannot be set" },
 	{ "{to: api, remove_headers: [Host]}", "every HTTP/1.1 request has a Host" },
