@@ -222,8 +222,12 @@ move(enum call call, int fd, int flags, size_t length, size_t *most_out)
 	if (!faults || !is_meant())
 		return 0;
 	int before = errno;
-	if (call_fails(call))
+	if (call_fails(call)) {
+		int error = errno;
+		(void)shutdown(fd, SHUT_RDWR);	/* a connection that fails once is over */
+		errno = error;
 		return -1;
+	}
 	if (call == CALL_WRITE)
 		be_slow(fd);
 	if (!target_of(fd, flags, length, call == CALL_WRITE, &target)) {
