@@ -208,7 +208,6 @@ for my $target (
 	'/fifo', '/app/../fifo',
 	'/..%2fsecret.txt', '/sub%2f..%2f..%2fsecret.txt', '/%2e%2e%2fsecret.txt', '/..%5csecret.txt', '/....//secret.txt',
 	'/static/..%2f..%2fetc/passwd', '/a.txt%20', '/a.txt.', '//etc/passwd', '/a.txt%0a',
-	'//a.txt', '//sub/', '/static//a.txt',
 ) {
 	$response = fetch($target);
 	like $response->status, qr/^(?:403|404)$/, "never: $target" or diag $response->body;
@@ -217,6 +216,7 @@ for my $target (
 for my $target ('/../secret.txt', '/static/../../etc/passwd', '/a.txt%00.html', '/%2e%2e/%2e%2e/etc/passwd') {
 	is fetch($target)->status, 400, "refused: $target";
 }
+is fetch($_)->body, $text, "one form of a path: $_" for '//a.txt', '/.//a.txt', '/static//a.txt', '/sub//..///a.txt';
 for my $target ('/static/../../root/a.txt') {
 	isnt fetch($target)->body, 'outside', "climbing: $target";
 }

@@ -60,6 +60,12 @@ is $seen->{header}{host}, 'inner.test', '... also Host';
 is $seen->{header}{'x-three'}, undef, 'remove_headers';
 is $seen->{header}{'user-agent'}, undef, '... another';
 
+is echo('/echo', headers => ['Proxy' => 'http://evil.test'])->{header}{proxy}, undef, 'Proxy is nobody\'s to set';
+
+my $trace = request($port, 'TRACE', '/echo');
+is $trace->status, 405, 'TRACE goes nowhere';
+like $trace->header('allow'), qr/GET/, '... and hears what does';
+
 # -- fields of one hop --
 $seen = echo('/echo', headers => [
 	'Connection' => 'close, X-Mine', 'X-Mine' => '1', 'Keep-Alive' => 'timeout=5', 'Proxy-Connection' => 'keep-alive',

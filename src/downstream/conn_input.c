@@ -122,6 +122,15 @@ request_fill(struct exchange *exchange, const struct h1_request_head *head)
 		    (uint32_t)exchange->conn->downstream->head_limits.header_size);
 }
 
+/* It would send back what proxies have added for the server alone (RFC 9110 §9.3.8). */
+static void
+trace_refuse(struct exchange *exchange)
+{
+	fields_add(&exchange->request.response.fields, FIELD_ALLOW,
+	    SPAN_OF("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+	exchange_fail(exchange, 405, "TRACE is not supported");
+}
+
 static void
 request_dispatch(struct exchange *exchange, const struct h1_request_head *head)
 {
@@ -137,6 +146,8 @@ request_dispatch(struct exchange *exchange, const struct h1_request_head *head)
 		exchange_fail(exchange, 400, why);
 	else if (exchange->request.method == HTTP_CONNECT)
 		exchange_fail(exchange, 501, "CONNECT is not supported");
+	else if (exchange->request.method == HTTP_TRACE)
+		trace_refuse(exchange);
 	else
 		downstream->events->on_request(downstream->owner, &exchange->request);
 }

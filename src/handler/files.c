@@ -55,25 +55,12 @@ prefix_strip(struct span path, struct span prefix)
 	return rest;
 }
 
-/* "//a" and "/x//a": the system would take them for "/a" and "/x/a", whose routes may say something else. */
-static bool
-has_empty_segment(struct span path)
-{
-	for (size_t i = 1; i < path.len; i++) {
-		if (path.at[i] == '/' && path.at[i - 1] == '/')
-			return true;
-	}
-	return false;
-}
-
 /* Relative, decoded, without the slash at its start. False: no file can have that name. */
 static bool
 name_of(const struct files *files, struct request *request, struct span *name_out)
 {
 	struct span name = prefix_strip(request->path, files->strip_prefix);
 
-	if (has_empty_segment(request->path))
-		return false;
 	if (name.len > 0 && name.at[0] == '/')
 		name = span_skip(name, 1);
 	if (!uri_decode_path(name, request->arena, name_out))

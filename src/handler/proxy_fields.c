@@ -95,6 +95,8 @@ is_passed(const struct field *field, struct span connection, bool is_trusted)
 	}
 	if (!is_trusted && claims_proxies(field->name))
 		return false;
+	if (name_is(field->name, SPAN_OF("proxy")))
+		return false;	/* HTTP_PROXY in a CGI's environment is not the client's to set (CVE-2016-5385) */
 	twin = twin_of(field->name);
 	if (twin != FIELD_OTHER && (((framing | replaced | BIT(X_REQUEST_ID)) >> twin) & 1) != 0)
 		return false;

@@ -3,8 +3,9 @@
  *
  * The normal form is what routes, files and upstreams see: percent-encoded unreserved characters are decoded, other
  * percent codes are in upper case, bytes that RFC 3986 does not allow (space cannot arrive; "<>\^`{|} and 0x80–0xFF)
- * are percent-encoded, dot segments are removed. An escaped slash stays escaped; empty segments stay. Refused: a
- * broken percent code, %00, control characters, '#', and dot segments that climb above the root.
+ * are percent-encoded, dot segments and empty ones are removed ("//admin" is "/admin", as many servers behind would
+ * take it, so no route can be walked around). An escaped slash stays escaped. Refused: a broken percent code, %00,
+ * control characters, '#', and dot segments that climb above the root.
  */
 #ifndef REEVE_HTTP_URI_H
 #define REEVE_HTTP_URI_H

@@ -1,11 +1,10 @@
 /*
- * The normal form of a path: first one spelling for every byte, then no dot segments. Most paths are normal as they
- * come, and a look is all they cost.
+ * The normal form of a path: first one spelling for every byte, then no dot segments and no empty ones. Most paths are
+ * normal as they come, and a look is all they cost.
  */
 #include "base/put.h"
 #include "http/byte_class.h"
 #include "http/uri.h"
-
 
 /* Whether a segment that starts with the dot at `at` is "." or "..". */
 static bool
@@ -27,6 +26,8 @@ is_plain(struct span path)
 		if (!byte_is(*at, BYTE_PATH))
 			return false;
 		if (*at == '.' && at[-1] == '/' && is_dot_segment(at, end))
+			return false;
+		if (*at == '/' && at > path.at && at[-1] == '/')
 			return false;
 	}
 	return true;
@@ -64,7 +65,10 @@ spell(char *to, struct span path)
 	return to;
 }
 
-/* RFC 3986 §5.2.4 in place; returns the new end, or NULL when a ".." has nothing left to take away. */
+/*
+ * RFC 3986 §5.2.4 in place, after what file systems and most servers do with empty segments: "/a//../b" is "/b".
+ * Returns the new end, or NULL when a ".." has nothing left to take away.
+ */
 static char *
 remove_dot_segments(char *path, char *end)
 {
@@ -76,7 +80,9 @@ remove_dot_segments(char *path, char *end)
 		if (segment_end == NULL)
 			segment_end = end;
 		length = (size_t)(segment_end - at);
-		if (length == 2 && at[1] == '.') {
+		if (length == 1 && segment_end < end) {
+			;	/* "//": merged */
+		} else if (length == 2 && at[1] == '.') {
 			if (segment_end == end)
 				*to++ = '/';
 		} else if (length == 3 && at[1] == '.' && at[2] == '.') {

@@ -308,27 +308,6 @@ directories_get_their_slash(void **state)
 }
 
 static void
-a_name_has_one_spelling(void **state)
-{
-	static const char *const others[] = { "//a.txt", "///a.txt", "//sub", "//sub/", "/sub//", "//" };
-
-	(void)state;
-	build("");
-	assert_int_equal(get("/a.txt", "hello"), 200);
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		assert_int_equal(get(others[i], ""), 404);
-}
-
-static void
-a_name_behind_a_prefix_has_one_spelling(void **state)
-{
-	(void)state;
-	build("strip_prefix: /static/");
-	assert_int_equal(get("/static/a.txt", "hello"), 200);
-	assert_int_equal(get("/static//a.txt", ""), 404);
-}
-
-static void
 a_prefix_is_stripped_by_segments(void **state)
 {
 	struct fake_exchange fake;
@@ -894,8 +873,6 @@ main(void)
 		TEST(names_too_long_are_not_there),
 		TEST(only_reading_methods_are_answered),
 		TEST(directories_get_their_slash),
-		TEST(a_name_has_one_spelling),
-		TEST(a_name_behind_a_prefix_has_one_spelling),
 		TEST(a_prefix_is_stripped_by_segments),
 		TEST(a_fallback_answers_for_what_is_not_there),
 		TEST(the_head_describes_the_file),
