@@ -158,7 +158,6 @@ void			 exchange_fail(struct exchange *exchange, unsigned status, const char *wh
 /* exchange_out.c: the response on its way out */
 extern const struct transport h1_transport;
 void			 exchange_writable(struct exchange *exchange);
-void			 exchange_send_continue(struct exchange *exchange);
 
 /*
  * head.c: what every protocol makes of a request's head; uri and host lie in the request's arena, request->authority is

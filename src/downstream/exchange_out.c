@@ -187,29 +187,29 @@ h1_start(struct request *request)
 }
 
 static void
-h1_inform(struct request *request, unsigned status, const struct fields *fields)
-{
-	struct exchange *exchange = exchange_of(request);
-	struct iovec piece;
-
-	if (status == 100)
-		exchange_send_continue(exchange);
-	/* HTTP/1.0 knows none; and as nobody has to have them, a client who does not read them gets no more. */
-	if (status == 100 || request->minor == 0 || !out_is_empty(&exchange->out) || exchange->informed == INFORMS_MAX)
-		return;
-	exchange->informed++;
-	piece = span_iovec(head_lay(exchange, status_line_of(exchange, status), fields, span_make(NULL, 0)));
-	bytes_send(exchange, &piece, 1, false);
-}
-
-void
-exchange_send_continue(struct exchange *exchange)
+continue_send(struct exchange *exchange)
 {
 	const struct iovec piece = span_iovec(SPAN_OF("HTTP/1.1 100 Continue\r\n\r\n"));
 
 	if (exchange->continue_sent || exchange->request.state >= REQUEST_STARTED)
 		return;
 	exchange->continue_sent = true;
+	bytes_send(exchange, &piece, 1, false);
+}
+
+static void
+h1_inform(struct request *request, unsigned status, const struct fields *fields)
+{
+	struct exchange *exchange = exchange_of(request);
+	struct iovec piece;
+
+	if (status == 100)
+		continue_send(exchange);
+	/* HTTP/1.0 knows none; and as nobody has to have them, a client who does not read them gets no more. */
+	if (status == 100 || request->minor == 0 || !out_is_empty(&exchange->out) || exchange->informed == INFORMS_MAX)
+		return;
+	exchange->informed++;
+	piece = span_iovec(head_lay(exchange, status_line_of(exchange, status), fields, span_make(NULL, 0)));
 	bytes_send(exchange, &piece, 1, false);
 }
 
@@ -425,7 +425,7 @@ h1_want_body(struct request *request, bool want)
 		return;
 	}
 	if (want && !exchange->body_done && !exchange->tunnel)
-		exchange_send_continue(exchange);
+		continue_send(exchange);
 	conn_go_on(conn);
 }
 
