@@ -19,7 +19,7 @@ static const struct option match_options[] = {
 	    .doc = "`api.example.com`, `*.example.com` (any labels before), or a list; no port; case does not matter."),
 	OPTION_TEXTS(struct match, path,
 	    .doc = "`/exact`; a final `*` stands for any rest; `/users/{id}` captures one segment; or a list. Matched "
-	    "on the normalised path."),
+	    "on the normalised path: no dot segments, no empty ones, one spelling for each byte."),
 	OPTION_TEXTS(struct match, method, .doc = "`GET` or a list; GET also fits HEAD."),
 	OPTION_PAIRS(struct match, header, .doc = "Map of field name to value; `*`: present."),
 	OPTION_PAIRS(struct match, query, .doc = "Map of query name to value; `*`: present."),
