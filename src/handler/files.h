@@ -60,7 +60,7 @@ void			files_send(const struct files *files, struct request *request,
 /* Answers with a listing of the directory, or says why not and leaves the request alone. name: NUL-terminated. */
 enum files_result	files_listing_send(const struct files *files, struct request *request, const char *name);
 
-/* Whether a name may be seen: no part of it starts with a dot, but for "/.well-known" (RFC 8615) at the root. */
+/* Whether a part of the name starts with a dot; "/.well-known" (RFC 8615) at the root does not count. */
 bool			files_name_is_hidden(struct span name);
 
 #endif
