@@ -39,24 +39,24 @@ enum call {
 enum { PATH_OFFSET = 1024, PATH_SIZE = 1024, FILE_SIZE = PATH_OFFSET + PATH_SIZE, VECTORS = 8, MILLION = 1000000 };
 
 struct faults {
-	_Atomic uint64_t seed;
-	_Atomic uint64_t processes;	/* each draws its own numbers */
-	_Atomic uint64_t short_ppm;
-	_Atomic uint64_t eintr_ppm;
-	_Atomic uint64_t eagain_ppm;
+	_Atomic	uint64_t seed;
+	_Atomic	uint64_t processes;	/* each draws its own numbers */
+	_Atomic	uint64_t short_ppm;
+	_Atomic	uint64_t eintr_ppm;
+	_Atomic	uint64_t eagain_ppm;
 	_Atomic int64_t	 clock_step_s;	/* of the time of day, while it runs */
-	_Atomic uint64_t slow_us;	/* each write to files below the path */
-	_Atomic uint64_t only_pid;	/* 0: everybody */
-	_Atomic uint64_t nth;		/* the n-th of the calls in nth_mask fails, once */
-	_Atomic uint64_t nth_mask;
-	_Atomic uint64_t nth_call;	/* which call that was, from 1 */
-	_Atomic uint64_t counted;	/* calls in nth_mask so far */
-	_Atomic uint64_t unused[4];
+	_Atomic	uint64_t slow_us;	/* each write to files below the path */
+	_Atomic	uint64_t only_pid;	/* 0: everybody */
+	_Atomic	uint64_t nth;		/* the n-th of the calls in nth_mask fails, once */
+	_Atomic	uint64_t nth_mask;
+	_Atomic	uint64_t nth_call;	/* which call that was, from 1 */
+	_Atomic	uint64_t counted;	/* calls in nth_mask so far */
+	_Atomic	uint64_t unused[4];
 	struct {
-		_Atomic uint64_t calls;
-		_Atomic uint64_t spoiled;
-		_Atomic uint64_t ppm;
-		_Atomic uint64_t error;	/* 0: one of those usual for the call */
+		_Atomic	uint64_t calls;
+		_Atomic	uint64_t spoiled;
+		_Atomic	uint64_t ppm;
+		_Atomic	uint64_t error;	/* 0: one of those usual for the call */
 	} call[CALLS];
 };
 _Static_assert(sizeof(struct faults) <= PATH_OFFSET, "the path follows the words");
@@ -80,7 +80,7 @@ static const int usual_errors[CALLS][4] = {
 };
 
 static struct faults *faults;
-static uint64_t	      state;
+static uint64_t state;
 
 /* The call behind ours. Resolved when first needed: the allocator calls before any constructor has run. */
 #define NEXT(name) \
@@ -116,7 +116,7 @@ __attribute__((constructor)) static void
 faults_map(void)
 {
 	const char *path = getenv("REEVE_FAULT");
-	int	    fd = path ? (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0) : -1;
+	int fd = path ? (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0) : -1;
 	if (fd < 0)
 		return;
 	void *map = (void *)syscall(SYS_mmap, NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -164,8 +164,8 @@ call_fails(enum call call)
 /* -- reading and writing -- */
 
 struct target {
-	bool stream;		/* bytes, not records: may move fewer */
-	bool nonblocking;
+	bool	stream;	/* bytes, not records: may move fewer */
+	bool	nonblocking;
 };
 
 /*
@@ -176,8 +176,8 @@ static bool
 target_of(int fd, int flags, size_t length, bool writing, struct target *target_out)
 {
 	struct stat file;
-	int	    type = SOCK_STREAM;
-	socklen_t   size = sizeof(type);
+	int type = SOCK_STREAM;
+	socklen_t size = sizeof(type);
 	if (fstat(fd, &file))
 		return false;
 	if (S_ISSOCK(file.st_mode) && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size))
@@ -197,8 +197,8 @@ be_slow(int fd)
 	uint64_t slow_us = atomic_load(&faults->slow_us);
 	if (!slow_us)
 		return;
-	char	    link[32] = "/proc/self/fd/", path[PATH_SIZE];
-	char	    digits[12], *at = digits + sizeof(digits);
+	char link[32] = "/proc/self/fd/", path[PATH_SIZE];
+	char digits[12], *at = digits + sizeof(digits);
 	const char *wanted = (const char *)faults + PATH_OFFSET;
 	*--at = '\0';
 	do
@@ -312,13 +312,13 @@ recvmsg(int fd, struct msghdr *message, int flags)
 {
 	NEXT(recvmsg);
 	struct iovec cut[VECTORS];
-	size_t	     whole = vectors_size(message->msg_iov, message->msg_iovlen), most;
+	size_t whole = vectors_size(message->msg_iov, message->msg_iovlen), most;
 	if (move(CALL_READ, fd, flags, whole, &most))
 		return -1;
 	if (most == whole)
 		return next(fd, message, flags);
 	struct iovec *iov = message->msg_iov;
-	size_t	      count = message->msg_iovlen;
+	size_t count = message->msg_iovlen;
 	(void)vectors_cut(iov, &message->msg_iovlen, most, cut);
 	message->msg_iov = cut;
 	ssize_t got = next(fd, message, flags);
@@ -346,7 +346,7 @@ writev(int fd, const struct iovec *from, int count)
 {
 	NEXT(writev);
 	struct iovec cut[VECTORS];
-	size_t	     whole = vectors_size(from, (size_t)count), most, left = (size_t)count;
+	size_t whole = vectors_size(from, (size_t)count), most, left = (size_t)count;
 	if (move(CALL_WRITE, fd, 0, whole, &most))
 		return -1;
 	if (most < whole)
@@ -358,9 +358,9 @@ ssize_t
 sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	NEXT(sendmsg);
-	struct iovec  cut[VECTORS];
+	struct iovec cut[VECTORS];
 	struct msghdr shorter = *message;
-	size_t	      whole = vectors_size(message->msg_iov, message->msg_iovlen), most;
+	size_t whole = vectors_size(message->msg_iov, message->msg_iovlen), most;
 	if (move(CALL_WRITE, fd, flags, whole, &most))
 		return -1;
 	if (most == whole)
@@ -410,7 +410,7 @@ syscall(long number, ...)
 {
 	NEXT(syscall);
 	va_list more;
-	long	word[6];
+	long word[6];
 	va_start(more, number);
 	for (int at = 0; at < 6; at++)
 		word[at] = va_arg(more, long);
