@@ -11,4 +11,7 @@ my @loose = grep { !m{^src/[a-z0-9_]+/[a-z0-9_]+\.[ch]$} && $_ ne 'src/main.c' }
 is_deeply [grep { !-d } @loose], [], 'a source lies in a room';
 is_deeply [grep { !m{^t/unit/([a-z0-9_]+)/} || !-d "src/$1" } glob 't/unit/*/*.c'], [], 'a unit test belongs to a room';
 
+$told = `$^X contrib/columns --check 2>&1`;
+is $?, 0, 'columns stand where contrib/columns puts them' or diag $told;
+
 done_testing;
