@@ -47,7 +47,8 @@ is +(stat $server->{control})[2] & 0777, 0600, 'the control socket is for its ow
 get($port, '/') for 1 .. 10;
 get($port, '/up/bytes/1') for 1 .. 5;
 my @open = map { my $client = connect_to($port); $client->fetch('GET', '/'); $client } 1 .. 3;
-my $text = $server->control('status');
+my $text;
+eventually(5, sub { $text = $server->control('status'); $text->{out} =~ /\bapi\b/ });	# the prober tells within a second
 is $text->{exit}, 0, 'status';
 like $text->{out}, qr/127\.0\.0\.1:$port/, '... names the listener';
 like $text->{out}, qr/\bapi\b/, '... the upstream';
