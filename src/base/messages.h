@@ -47,6 +47,9 @@
 	M(ACCEPT_RESUMED,		INFO,	"accepting again") \
 	M(IMPOSSIBLE_MOVE,		ERROR,	"a state was asked to move where it cannot: a defect of reeve") \
 	M(LOOP_LATE,			WARN,	"the event loop is late") \
+	/* clients */ \
+	M(TLS_HANDSHAKE_FAILED,		DEBUG,	"TLS handshake with a client failed") \
+	M(H2_ABUSE,			WARN,	"HTTP/2 connection ended: the client abuses the protocol") \
 	/* requests */ \
 	M(REQUEST,			INFO,	"request") \
 	/* files */ \

@@ -57,6 +57,16 @@ bool			 conf_file(struct conf *conf, const char *path, size_t max_bytes, struct 
     struct err *err);
 
 /*
+ * The same for files whose changes on the disk matter while the configuration stays: certificates. Their paths are
+ * conf_watched(conf, 0), 1, … until NULL. conf_read_again() forgets their contents, so that the next conf_file_watched()
+ * reads the disk, also in an unpacked tree: the trial of a certificate swap does that.
+ */
+bool			 conf_file_watched(struct conf *conf, const char *path, size_t max_bytes,
+    struct span *contents_out, struct err *err);
+const char		*conf_watched(const struct conf *conf, size_t index);
+void			 conf_read_again(struct conf *conf);
+
+/*
  * ${env} as the templates' {env.NAME} see it: real environment, then env_file. NULL when unset. What was asked for
  * travels in the pack; whoever unpacks sees that and the env_file, never his own environment.
  */

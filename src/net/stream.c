@@ -1,9 +1,12 @@
 /*
- * Plain sockets: each verb is its system call, with EINTR repeated and errors sorted into four results.
+ * Plain sockets: each verb is its system call, with EINTR repeated and errors sorted into four results. What is TLS goes
+ * to tls.c.
  */
 #include "net/stream.h"
 
 #include "base/fd.h"
+#include "loop/loop.h"
+#include "net/tls.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -15,6 +18,44 @@ void
 stream_init(struct stream *stream, int fd)
 {
 	stream->fd = fd;
+	stream->tls = NULL;
+}
+
+void
+stream_secure(struct stream *stream, struct tls *tls)
+{
+	stream->tls = tls;
+}
+
+enum stream_result
+stream_handshake(struct stream *stream)
+{
+	return stream->tls ? tls_handshake(stream->tls) : STREAM_OK;
+}
+
+unsigned
+stream_wants(const struct stream *stream)
+{
+	return stream->tls ? tls_wants(stream->tls) : WATCH_READ;
+}
+
+void
+stream_flush(struct stream *stream)
+{
+	if (stream->tls)
+		tls_flush(stream->tls);
+}
+
+bool
+stream_has_input(const struct stream *stream)
+{
+	return stream->tls && tls_has_input(stream->tls);
+}
+
+const char *
+stream_why(const struct stream *stream)
+{
+	return stream->tls ? tls_why(stream->tls) : strerror(errno);
 }
 
 static enum stream_result
@@ -28,6 +69,8 @@ stream_read(struct stream *stream, char *to, size_t room, size_t *count_out)
 {
 	ssize_t count;
 
+	if (stream->tls)
+		return tls_read(stream->tls, to, room, count_out);
 	do {
 		count = recv(stream->fd, to, room, 0);
 	} while (count < 0 && errno == EINTR);
@@ -46,6 +89,8 @@ stream_write(struct stream *stream, const struct iovec *pieces, unsigned count, 
 	ssize_t written;
 	int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
 
+	if (stream->tls)
+		return tls_write(stream->tls, pieces, count, more, count_out);
 	if (count == 1) {
 		do {
 			written = send(stream->fd, pieces[0].iov_base, pieces[0].iov_len, flags);
@@ -67,6 +112,8 @@ stream_send_file(struct stream *stream, int fd, uint64_t *offset_io, uint64_t le
 	size_t want = length < (1u << 30) ? (size_t)length : (1u << 30);
 	ssize_t sent;
 
+	if (stream->tls)
+		return tls_send_file(stream->tls, fd, offset_io, length, count_out);
 	do {
 		sent = sendfile(stream->fd, fd, &offset, want);
 	} while (sent < 0 && errno == EINTR);
@@ -80,6 +127,8 @@ stream_send_file(struct stream *stream, int fd, uint64_t *offset_io, uint64_t le
 void
 stream_shutdown(struct stream *stream)
 {
+	if (stream->tls)
+		tls_shutdown(stream->tls);
 	if (stream->fd >= 0)
 		shutdown(stream->fd, SHUT_WR);
 }
@@ -87,6 +136,10 @@ stream_shutdown(struct stream *stream)
 void
 stream_close(struct stream *stream)
 {
+	if (stream->tls && stream->fd >= 0)
+		tls_shutdown(stream->tls);
+	tls_free(stream->tls);
+	stream->tls = NULL;
 	fd_close(&stream->fd);
 }
 
@@ -97,7 +150,9 @@ stream_reset(struct stream *stream)
 
 	if (stream->fd >= 0)
 		setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	stream_close(stream);
+	tls_free(stream->tls);
+	stream->tls = NULL;
+	fd_close(&stream->fd);
 }
 
 void

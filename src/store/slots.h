@@ -37,7 +37,14 @@ enum { SLOTS_MAX = 1024 };
 	T(upstream_failures,		"tries that failed") \
 	T(upstream_connects,		"sockets opened to upstreams") \
 	T(upstream_reuses,		"tries on a kept socket") \
-	T(retries,			"tries after the first")
+	T(retries,			"tries after the first") \
+	T(tls_handshakes,		"TLS handshakes done with clients") \
+	T(tls_resumed,			"of those, resumed sessions") \
+	T(tls_failures,			"TLS handshakes that failed") \
+	T(h2_connections,		"HTTP/2 connections of clients") \
+	T(h2_abuse,			"HTTP/2 connections ended for abuse") \
+	T(upstream_tls_handshakes,	"TLS handshakes done with upstreams") \
+	T(upstream_tls_resumed,		"of those, resumed sessions")
 
 #define SLOT_TOTAL_FIELD(name, doc) uint64_t name;
 struct slot_totals {

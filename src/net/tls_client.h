@@ -1,0 +1,46 @@
+/*
+ * tls_client: what an upstream's connections need to speak TLS: whom we trust, who we are, what we call the server.
+ *
+ * The server is verified unless the configuration says otherwise: chain, dates and name (RFC 6125). Sessions are kept
+ * for the next handshake to the same server. Counted by reference; two of equal options and files are equal, so agents
+ * outlive a reload.
+ */
+#ifndef REEVE_NET_TLS_CLIENT_H
+#define REEVE_NET_TLS_CLIENT_H
+
+#include "conf/option.h"
+
+struct tls;
+
+/* `upstreams.NAME.tls` */
+struct tls_client_options {
+	bool		verify;
+	struct span	ca;		/* path; empty: the system's roots */
+	struct span	server_name;	/* SNI and the name to verify; empty: the host of the server's URL */
+	struct span	cert;		/* path; with `key`: mutual TLS */
+	struct span	key;
+};
+
+extern const struct option_group tls_client_group;
+
+/* node: the map of `tls`, or what stands for it; the reader's path stands there. NULL: problems were reported. */
+struct tls_client	*tls_client_create(const struct tls_client_options *options, const struct conf_node *node,
+    struct option_reader *reader, const char *const *protocols);
+struct tls_client	*tls_client_ref(struct tls_client *client);
+void			 tls_client_unref(struct tls_client *client);	/* NULL is fine */
+bool			 tls_client_equal(const struct tls_client *a, const struct tls_client *b);	/* NULLs, too */
+
+/* The last session with one server, kept by whoever keeps connections to it. All zero: none. */
+struct tls_session {
+	struct ssl_session_st	*session;	/* owned */
+};
+
+void	tls_session_fini(struct tls_session *session);
+
+/*
+ * A connection on its way or connected. host: of the server's URL, a name or an address. The session is used and
+ * replaced during the connection's life: it must outlive it.
+ */
+struct tls	*tls_client_connect(struct tls_client *client, int fd, struct span host, struct tls_session *session);
+
+#endif
