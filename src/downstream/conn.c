@@ -7,6 +7,7 @@
 #include "base/count.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "downstream/h2.h"
 #include "store/slots.h"
 
 #include <assert.h>
@@ -17,10 +18,12 @@ static_assert(COUNT(state_names) == CONN_STATE_COUNT, "a name for each state");
 
 /* Bit n: a move to state n is allowed. */
 static const uint8_t moves[CONN_STATE_COUNT] = {
-	[CONN_PROXY] = 1 << CONN_IDLE | 1 << CONN_HEAD | 1 << CONN_CLOSED,
-	[CONN_IDLE] = 1 << CONN_HEAD | 1 << CONN_REQUEST | 1 << CONN_LINGER | 1 << CONN_CLOSED,
-	[CONN_HEAD] = 1 << CONN_IDLE | 1 << CONN_REQUEST | 1 << CONN_LINGER | 1 << CONN_CLOSED,
+	[CONN_PROXY] = 1 << CONN_HANDSHAKE | 1 << CONN_IDLE | 1 << CONN_HEAD | 1 << CONN_CLOSED,
+	[CONN_HANDSHAKE] = 1 << CONN_IDLE | 1 << CONN_H2 | 1 << CONN_LINGER | 1 << CONN_CLOSED,
+	[CONN_IDLE] = 1 << CONN_HEAD | 1 << CONN_REQUEST | 1 << CONN_H2 | 1 << CONN_LINGER | 1 << CONN_CLOSED,
+	[CONN_HEAD] = 1 << CONN_IDLE | 1 << CONN_REQUEST | 1 << CONN_H2 | 1 << CONN_LINGER | 1 << CONN_CLOSED,
 	[CONN_REQUEST] = 1 << CONN_IDLE | 1 << CONN_LINGER | 1 << CONN_CLOSED,
+	[CONN_H2] = 1 << CONN_CLOSED,
 	[CONN_LINGER] = 1 << CONN_CLOSED,
 	[CONN_CLOSED] = 0,
 };
@@ -53,17 +56,32 @@ conn_wants_input(const struct conn *conn)
 	return exchange->body_done && conn->held_len < CONN_HELD_MAX;
 }
 
+static unsigned
+conn_wants(const struct conn *conn)
+{
+	const struct exchange *exchange = conn->exchange;
+	unsigned wants = conn_wants_input(conn) ? WATCH_READ : WATCH_NOTHING;
+
+	if (conn->state == CONN_HANDSHAKE)
+		return stream_wants(&conn->stream);
+	if (conn->state == CONN_H2)
+		return h2_wants(conn);
+	if (exchange && !exchange->broken && !out_is_empty(&exchange->out))
+		wants |= WATCH_WRITE;
+	return wants;
+}
+
 void
 conn_update(struct conn *conn)
 {
-	unsigned wants = WATCH_NOTHING;
+	unsigned wants;
 
 	if (conn->state == CONN_CLOSED)
 		return;
-	if (conn_wants_input(conn))
-		wants |= WATCH_READ;
-	if (conn->exchange && !conn->exchange->broken && !out_is_empty(&conn->exchange->out))
-		wants |= WATCH_WRITE;
+	wants = conn_wants(conn);
+	/* What TLS has read ahead makes no socket readable. */
+	if ((wants & WATCH_READ) && conn->state != CONN_HANDSHAKE && stream_has_input(&conn->stream))
+		loop_later(conn->downstream->loop, &conn->later);
 	/* A client that nobody listens to for now may still go away, and what is done for him ends then. */
 	watch_want(&conn->watch, wants != WATCH_NOTHING ? wants : WATCH_HANGUP);
 }
@@ -84,6 +102,7 @@ conn_arm(struct conn *conn)
 
 	switch ((enum conn_state)conn->state) {
 	case CONN_PROXY:
+	case CONN_HANDSHAKE:
 	case CONN_HEAD:
 		timeout_arm(&conn->timeout, downstream->header_timeout);
 		break;
@@ -100,6 +119,8 @@ conn_arm(struct conn *conn)
 		else
 			timeout_disarm(&conn->timeout);
 		break;
+	case CONN_H2:	/* h2.c does it */
+		break;
 	case CONN_CLOSED:
 	case CONN_STATE_COUNT:
 		timeout_disarm(&conn->timeout);
@@ -113,9 +134,16 @@ conn_timed_out(void *owner)
 	struct conn *conn = owner;
 	bool was_idle = conn->state == CONN_LINGER || (conn->state == CONN_IDLE && conn->requests > 0);
 
+	if (conn->state == CONN_H2) {
+		h2_timed_out(conn);
+		return;
+	}
 	if (!was_idle)
 		slot_add(&conn->downstream->slot->totals.timeouts, 1);
 	switch ((enum conn_state)conn->state) {
+	case CONN_HANDSHAKE:
+		conn_handshake_late(conn);
+		break;
 	case CONN_HEAD:
 		exchange_begin(exchange_create(conn));
 		exchange_fail(conn->exchange, 408, "the head did not arrive in time");
@@ -130,6 +158,18 @@ conn_timed_out(void *owner)
 	}
 }
 
+/* Bytes have come: on the socket, or read ahead by TLS. */
+static void
+conn_read(struct conn *conn)
+{
+	if (conn->state == CONN_CLOSED || (conn_wants(conn) & WATCH_READ) == 0)
+		return;
+	if (conn->state == CONN_H2)
+		h2_readable(conn);
+	else
+		conn_readable(conn);
+}
+
 static void
 conn_ready(void *owner, unsigned ready)
 {
@@ -139,10 +179,16 @@ conn_ready(void *owner, unsigned ready)
 		conn_close(conn);
 		return;
 	}
+	if (conn->state == CONN_HANDSHAKE) {
+		conn_handshake(conn);
+		return;
+	}
+	if ((ready & WATCH_WRITE) && conn->state == CONN_H2)
+		h2_writable(conn);
 	if ((ready & WATCH_WRITE) && conn->exchange)
 		exchange_writable(conn->exchange);
-	if ((ready & WATCH_READ) && conn->state != CONN_CLOSED && conn_wants_input(conn))
-		conn_readable(conn);
+	if (ready & WATCH_READ)
+		conn_read(conn);
 }
 
 /* -- begin and end ------------------------------------------------------------------------------------------------- */
@@ -186,7 +232,12 @@ conn_is_over_client_limit(struct conn *conn)
 static void
 resume_later(struct later *later)
 {
-	conn_resume(LIST_OWNER(later, struct conn, later));
+	struct conn *conn = LIST_OWNER(later, struct conn, later);
+
+	if (conn->state != CONN_H2)
+		conn_resume(conn);
+	if (conn->state != CONN_CLOSED && stream_has_input(&conn->stream))
+		conn_read(conn);
 }
 
 void
@@ -204,7 +255,7 @@ conn_open(struct downstream *downstream, int fd, const struct address *peer,
 	watch_init(&conn->watch, downstream->loop, fd, conn_ready, conn);
 	timeout_init(&conn->timeout, conn_timed_out, conn);
 	downstream_add(downstream, conn);
-	conn->state = listener->proxy_protocol ? CONN_PROXY : CONN_IDLE;
+	conn->state = listener->proxy_protocol ? CONN_PROXY : listener->tls ? CONN_HANDSHAKE : CONN_IDLE;
 	if (listener->proxy_protocol ? !conn->client.is_trusted : conn_is_over_client_limit(conn)) {
 		slot_add(&downstream->slot->totals.connections_refused, 1);
 		conn_close(conn);
@@ -212,7 +263,10 @@ conn_open(struct downstream *downstream, int fd, const struct address *peer,
 	}
 	conn_arm(conn);
 	/* The request is often there already: then a connection for one request never enters epoll. */
-	conn_readable(conn);
+	if (conn->state == CONN_HANDSHAKE)
+		conn_handshake(conn);
+	else
+		conn_readable(conn);
 	conn_update(conn);
 }
 
@@ -223,6 +277,8 @@ conn_free(struct later *later)
 
 	if (conn->exchange)
 		exchange_release(conn->exchange);
+	h2_free(conn->h2);
+	secured_free(conn->secured);
 	memory_free(conn->held);
 	memory_free(conn);
 }
@@ -236,6 +292,8 @@ conn_close(struct conn *conn)
 		return;
 	if (conn->exchange && !conn->exchange->ended)
 		exchange_gone(conn->exchange, "the connection was closed");
+	if (conn->h2)
+		h2_gone(conn, "the connection was closed");
 	if (conn->state == CONN_CLOSED)
 		return;
 	conn_move(conn, CONN_CLOSED);
@@ -269,6 +327,8 @@ conn_linger(struct conn *conn)
 void
 conn_drain(struct conn *conn)
 {
-	if (conn->state == CONN_IDLE || conn->state == CONN_PROXY)
+	if (conn->state == CONN_H2)
+		h2_drain(conn);
+	else if (conn->state == CONN_IDLE || conn->state == CONN_PROXY)
 		timeout_arm(&conn->timeout, conn->downstream->drain_timeout);
 }

@@ -1,9 +1,11 @@
 /*
- * conn: one client's connection speaking HTTP/1, and the exchange on it (one at a time; what is pipelined waits).
+ * conn: one client's connection. With HTTP/1 there is one exchange on it at a time, and what is pipelined waits; HTTP/2
+ * has its own book (h2.h).
  *
- *      PROXY ──▶ IDLE ◀──▶ HEAD ──▶ REQUEST ──▶ IDLE …           PROXY: the PROXY header is awaited
- *                  │         │         │
- *                  └─────────┴─────────┴──▶ LINGER ──▶ CLOSED    LINGER: we have said all, and read until the peer ends
+ *      PROXY ──▶ HANDSHAKE ──▶ IDLE ◀──▶ HEAD ──▶ REQUEST ──▶ IDLE …      PROXY: the PROXY header is awaited
+ *                      └─▶ H2 ◀─┤ (preface) │         │
+ *                           │   └───────────┴─────────┴──▶ LINGER         LINGER: we have said all, and read until
+ *                           └─────────────────────────────▶ CLOSED                the peer ends
  *
  * An idle connection is this struct and nothing else: bytes are read into one buffer that the whole worker shares, and
  * only what is incomplete is held here. The struct is internal to the room.
@@ -19,7 +21,7 @@
 #include "request/client.h"
 #include "request/request.h"
 
-#define CONN_STATES(S) S(PROXY) S(IDLE) S(HEAD) S(REQUEST) S(LINGER) S(CLOSED)
+#define CONN_STATES(S) S(PROXY) S(HANDSHAKE) S(IDLE) S(HEAD) S(REQUEST) S(H2) S(LINGER) S(CLOSED)
 #define CONN_STATE_ENUM(name) CONN_##name,
 enum conn_state { CONN_STATES(CONN_STATE_ENUM) CONN_STATE_COUNT };
 #undef CONN_STATE_ENUM
@@ -30,9 +32,12 @@ enum {
 	CONN_DISCARD_MAX = 256 * 1024,		/* content nobody wanted that we read to keep the connection */
 	CONN_LINGER_MS = 5000,
 	CONN_FILE_QUANTUM = 1024 * 1024,	/* of a file, before others get their turn */
+	CONN_HANDSHAKES_A_TURN = 16,		/* steps of TLS handshakes; the next ones wait for the next turn */
 };
 
 struct exchange;
+struct h2;
+struct secured;		/* secure.c */
 
 struct conn {
 	struct watch				 watch;
@@ -48,6 +53,8 @@ struct conn {
 	struct downstream			*downstream;	/* borrowed: outlives us */
 	const struct downstream_listener	*listener;	/* borrowed: outlives us */
 	struct exchange				*exchange;	/* owned; NULL between requests */
+	struct h2				*h2;		/* owned; in the state H2 */
+	struct secured				*secured;	/* owned: what client.tls points into; NULL: in the clear */
 	char					*held;		/* owned: input that waits; NULL when none */
 	uint32_t				 held_len;
 	uint32_t				 held_room;
@@ -110,6 +117,8 @@ struct downstream {
 	struct exchange			*free_exchanges;
 	size_t				 free_count;
 	struct per_client		*per_client;	/* owned; NULL: not limited */
+	uint64_t			 handshake_turn;	/* of the loop, that `handshakes` counts in */
+	unsigned			 handshakes;		/* steps */
 	char				*buffer;	/* owned: input of whoever reads now */
 	size_t				 buffer_size;
 };
@@ -131,6 +140,12 @@ void			 conn_update(struct conn *conn);	/* asks the loop for the readiness that 
 void			 conn_arm(struct conn *conn);			/* the timeout of the state we are in */
 void			 conn_move(struct conn *conn, enum conn_state state);
 
+/* secure.c: from the first bytes of a TLS connection to its protocol */
+void			 conn_handshake(struct conn *conn);	/* a step, unless this turn has had enough of them */
+void			 conn_secure_with(struct conn *conn, struct span bytes);	/* they have been read already */
+void			 conn_handshake_late(struct conn *conn);
+void			 secured_free(struct secured *secured);			/* NULL is fine */
+
 /* conn_input.c: bytes to requests and content */
 void			 conn_readable(struct conn *conn);
 bool			 content_is_wanted(const struct exchange *exchange);	/* by the handler, or to get past it */
@@ -141,6 +156,10 @@ bool			 content_is_wanted(const struct exchange *exchange);	/* by the handler, o
  */
 void			 conn_go_on(struct conn *conn);
 void			 conn_resume(struct conn *conn);	/* what conn_go_on() leaves to the end of the turn */
+
+/* count.c: every request, whatever its protocol */
+void			 downstream_count_begin(struct downstream *downstream);
+void			 downstream_count_end(struct downstream *downstream, const struct request *request);
 
 /* exchange.c: one request and its response */
 struct exchange		*exchange_create(struct conn *conn);

@@ -10,6 +10,7 @@
 #include "downstream/conn.h"
 
 #include "base/memory.h"
+#include "downstream/h2.h"
 #include "net/proxy_header.h"
 #include "store/slots.h"
 
@@ -306,12 +307,29 @@ proxy_header_take(struct conn *conn, struct span *rest_io)
 		conn->peer = source;
 		conn_name_client(conn);
 	}
-	conn_move(conn, CONN_IDLE);
+	conn_move(conn, conn->listener->tls ? CONN_HANDSHAKE : CONN_IDLE);
+	conn_arm(conn);
 	if (!conn_is_over_client_limit(conn))
 		return true;
 	slot_add(&conn->downstream->slot->totals.connections_refused, 1);
 	conn_close(conn);
 	return false;
+}
+
+/* RFC 9113 §3.4: who begins with these bytes speaks HTTP/2 in the clear. */
+static const struct span h2_preface = SPAN("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+
+enum beginning { BEGINS_HTTP1, BEGINS_H2, BEGINS_UNKNOWN };
+
+static enum beginning
+beginning_of(const struct conn *conn, struct span bytes)
+{
+	size_t compared = bytes.len < h2_preface.len ? bytes.len : h2_preface.len;
+
+	if (!conn->listener->h2c || conn->requests > 0 || stream_is_secure(&conn->stream) ||
+	    !span_equal(span_first(bytes, compared), span_first(h2_preface, compared)))
+		return BEGINS_HTTP1;
+	return compared == h2_preface.len ? BEGINS_H2 : BEGINS_UNKNOWN;
 }
 
 /* The exchange is over: releases it, then closes or goes on. unread: more input than that of the exchange has come. */
@@ -334,6 +352,39 @@ conn_settle(struct conn *conn, bool unread)
 		conn_move(conn, CONN_IDLE);
 		conn_arm(conn);
 	}
+}
+
+/* What came behind the PROXY header is TLS's. */
+static bool
+handshake_begin(struct conn *conn, struct span *rest_io)
+{
+	struct span bytes = *rest_io;
+
+	rest_io->len = 0;
+	if (bytes.len > 0)
+		conn_secure_with(conn, bytes);
+	return false;
+}
+
+static bool
+protocol_begin(struct conn *conn, struct span *rest_io)
+{
+	switch (beginning_of(conn, *rest_io)) {
+	case BEGINS_H2:
+		h2_begin(conn, *rest_io);
+		rest_io->len = 0;
+		return false;
+	case BEGINS_UNKNOWN:
+		head_wait(conn, *rest_io);
+		return false;
+	case BEGINS_HTTP1:
+		break;
+	}
+	if (conn->listener->http1 || stream_is_secure(&conn->stream))
+		return request_begin(conn, rest_io);
+	slot_add(&conn->downstream->slot->totals.connections_refused, 1);
+	conn_close(conn);
+	return false;
 }
 
 /* False when nothing more can be done with the input for now. */
@@ -359,7 +410,15 @@ conn_consume_step(struct conn *conn, struct span *rest_io)
 		return false;
 	if (conn->state == CONN_PROXY && !proxy_header_take(conn, rest_io))
 		return false;
-	return rest_io->len > 0 && request_begin(conn, rest_io);
+	if (conn->state == CONN_HANDSHAKE)
+		return handshake_begin(conn, rest_io);
+	return rest_io->len > 0 && protocol_begin(conn, rest_io);
+}
+
+static bool
+conn_takes_input(const struct conn *conn)
+{
+	return conn->state != CONN_CLOSED && conn->state != CONN_LINGER && conn->state != CONN_H2;
 }
 
 static void
@@ -367,7 +426,7 @@ conn_consume(struct conn *conn, struct span rest)
 {
 	assert(!conn->consuming);
 	conn->consuming = true;
-	while (conn->state != CONN_CLOSED && conn->state != CONN_LINGER && conn_consume_step(conn, &rest))
+	while (conn_takes_input(conn) && conn_consume_step(conn, &rest))
 		;
 	conn->consuming = false;
 	if (conn->state == CONN_CLOSED)
@@ -375,6 +434,10 @@ conn_consume(struct conn *conn, struct span rest)
 	if (conn->state == CONN_LINGER)
 		rest.len = 0;
 	held_keep(conn, rest);
+	if (conn->state == CONN_H2 || conn->state == CONN_HANDSHAKE) {
+		conn_update(conn);
+		return;
+	}
 	if (conn->read_ended)
 		input_over(conn);
 	if (conn->state == CONN_REQUEST)

@@ -18,12 +18,19 @@
 
 struct downstream;
 struct slot;
+struct tls_server;
 
-/* What the connections of one listening socket have in common. Borrowed by them: lives as long as the downstream. */
+/*
+ * What the connections of one listening socket have in common. Borrowed by them: lives as long as the downstream. Its
+ * owner may change it at any time: whoever connects next finds it so.
+ */
 struct downstream_listener {
-	uint16_t	port;	/* 0: a unix socket */
-	bool		is_unix;
-	bool		proxy_protocol;
+	uint16_t		 port;	/* 0: a unix socket */
+	bool			 is_unix;
+	bool			 proxy_protocol;
+	bool			 http1;	/* HTTP/1 is spoken here; with TLS that is ALPN's business */
+	bool			 h2c;	/* in the clear: HTTP/2 for those who begin with its preface */
+	struct tls_server	*tls;	/* ref of its owner; NULL: in the clear */
 };
 
 /* Of the site in use. Borrowed until replaced. */

@@ -65,33 +65,11 @@ void
 exchange_begin(struct exchange *exchange)
 {
 	struct conn *conn = exchange->conn;
-	uint64_t *active = &conn->downstream->slot->requests_active;
 
 	conn->exchange = exchange;
 	conn_move(conn, CONN_REQUEST);
 	timeout_disarm(&conn->timeout);
-	slot_add(active, 1);
-}
-
-static void
-count_end(struct exchange *exchange)
-{
-	static const size_t classes[] = {
-		[1] = offsetof(struct slot_totals, responses_1xx), [2] = offsetof(struct slot_totals, responses_2xx),
-		[3] = offsetof(struct slot_totals, responses_3xx), [4] = offsetof(struct slot_totals, responses_4xx),
-		[5] = offsetof(struct slot_totals, responses_5xx),
-	};
-	struct slot_totals *totals = &exchange->conn->downstream->slot->totals;
-	const struct request *request = &exchange->request;
-	unsigned class = request->response.status / 100;
-
-	slot_add(&totals->requests, 1);
-	slot_add(&totals->bytes_in, request->bytes_in);
-	slot_add(&totals->bytes_out, request->bytes_out);
-	if (request->state == REQUEST_ABORTED)
-		slot_add(&totals->aborted, 1);
-	if (class >= 1 && class <= 5)
-		slot_add((uint64_t *)(void *)((char *)totals + classes[class]), 1);
+	downstream_count_begin(conn->downstream);
 }
 
 void
@@ -100,8 +78,7 @@ exchange_release(struct exchange *exchange)
 	struct downstream *downstream = exchange->conn->downstream;
 
 	if (exchange->ended) {
-		count_end(exchange);
-		slot_set(&downstream->slot->requests_active, slot_get(&downstream->slot->requests_active) - 1);
+		downstream_count_end(downstream, &exchange->request);
 		if (exchange->request.guide && exchange->request.guide->on_end)
 			exchange->request.guide->on_end(&exchange->request);
 	}

@@ -80,7 +80,7 @@ head_complete(struct request *request, const struct uri_target *uri, struct span
 	request->host = arena_lower_case(request->arena, host);
 	request->client_ip = request->client->ip;
 	request->client_address = *request->client->peer;
-	request->scheme = request->client->is_tls ? SPAN_OF("https") : SPAN_OF("http");
+	request->scheme = client_is_tls(request->client) ? SPAN_OF("https") : SPAN_OF("http");
 	if (!target_fill(request, uri, why_out))
 		return false;
 	request->forwarded_host = request->authority;

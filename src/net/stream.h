@@ -31,6 +31,12 @@ struct stream {
 	struct tls	*tls;	/* owned; NULL: plain */
 };
 
+static inline bool
+stream_is_secure(const struct stream *stream)
+{
+	return stream->tls != NULL;
+}
+
 void			stream_init(struct stream *stream, int fd);	/* plain */
 void			stream_secure(struct stream *stream, struct tls *tls);	/* takes tls; nothing was read before */
 

@@ -34,6 +34,12 @@ struct tls	*tls_create(struct ssl_ctx_st *context, int fd, enum tls_side side);
 void		 tls_free(struct tls *tls);	/* NULL is fine; says nothing to the peer */
 struct ssl_st	*tls_ssl(const struct tls *tls);	/* for the files of this room that know OpenSSL */
 
+/*
+ * Bytes of the connection's beginning that were read already, by whoever looked what it speaks or took a PROXY header
+ * off: copied, and given to OpenSSL before the socket is read. Before the first verb.
+ */
+void		 tls_give(struct tls *tls, struct span bytes);
+
 /* Behind the verbs of stream.h, which say what they promise. */
 enum stream_result	tls_handshake(struct tls *tls);
 unsigned		tls_wants(const struct tls *tls);

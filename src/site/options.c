@@ -54,21 +54,22 @@ endpoint_option(struct option_reader *reader, const struct conf_node *node, void
 static bool
 protocols_option(struct option_reader *reader, const struct conf_node *node, void *field)
 {
-	static const struct option row = { .key = "protocols", .kind = OPTION_KIND_TEXTS };
+	static const struct option row = { .key = "protocols", .kind = OPTION_KIND_TEXTS, .min = "1" };
 	struct conf_texts *protocols = field;
-	bool ok = true;
 
 	if (!option_read_value(reader, &row, node, protocols))
 		return false;
 	for (size_t i = 0; i < protocols->count; i++) {
 		struct span protocol = protocols->items[i];
 
-		if (span_is(protocol, "h2") || span_is(protocol, "h2c"))
-			ok = option_problem(reader, node, "%s is not supported in this version", protocol.at);
-		else if (!span_is(protocol, "http/1.1"))
-			ok = option_problem(reader, node, "unknown protocol \"%s\": http/1.1", protocol.at);
+		if (!span_is(protocol, "http/1.1") && !span_is(protocol, "h2") && !span_is(protocol, "h2c"))
+			return option_problem(reader, node, "unknown protocol \"%s\": known are h2, http/1.1 and h2c",
+			    protocol.at);
+		for (size_t j = 0; j < i; j++)
+			if (span_equal(protocols->items[j], protocol))
+				return option_problem(reader, node, "%s is listed twice", protocol.at);
 	}
-	return ok;
+	return true;
 }
 
 static const struct option listen_options[] = {
@@ -76,9 +77,11 @@ static const struct option listen_options[] = {
 	    .type = "address", .required = true,
 	    .doc = "`:8080` (every interface, IPv6 and IPv4), `127.0.0.1:8080`, `[::1]:8080`, `unix:/path/to.sock`, or "
 	    "`fd:NAME`, a socket passed by systemd."),
-	OPTION_REFUSED("tls", .doc = "Certificates and what goes with them."),
-	OPTION_CUSTOM(struct listen_options, protocols, .parse = protocols_option, .type = "list", .def = "http/1.1",
-	    .doc = "Protocols spoken on this address."),
+	OPTION_GROUP(struct listen_options, tls, .group = &tls_listen_group,
+	    .present = OPTION_PRESENT(struct listen_options, has_tls), .doc = "Certificates and what goes with them."),
+	OPTION_CUSTOM(struct listen_options, protocols, .parse = protocols_option, .type = "list",
+	    .doc = "Protocols spoken on this address, the best first. With `tls`: `h2`, `http/1.1` (ALPN), default "
+	    "both; without: `http/1.1`, the default, and `h2c`, HTTP/2 for clients that begin with it."),
 	OPTION_FLAG(struct listen_options, proxy_protocol, .def = "false",
 	    .doc = "Every connection begins with a PROXY header, version 1 or 2; only from `trusted_proxies`, "
 	    "others are "
@@ -90,11 +93,40 @@ static const struct option listen_options[] = {
 	OPTION_END
 };
 
+bool
+listen_speaks(const struct listen_options *listen, const char *protocol)
+{
+	for (size_t i = 0; i < listen->protocols.count; i++)
+		if (span_is(listen->protocols.items[i], protocol))
+			return true;
+	return false;
+}
+
+/* What TLS has to do with it. */
+static bool
+protocols_check(struct option_reader *reader, const struct conf_node *node, struct listen_options *listen)
+{
+	static struct span with_tls[] = { SPAN("h2"), SPAN("http/1.1") };
+
+	if (listen->protocols.count == 0)
+		listen->protocols = listen->has_tls ? (struct conf_texts){ with_tls, 2 } :
+		    (struct conf_texts){ &with_tls[1], 1 };
+	if (listen->has_tls && listen_speaks(listen, "h2c"))
+		return option_problem(reader, conf_get(node, "protocols"),
+		    "h2c is HTTP/2 in the clear: with tls it is called h2");
+	if (!listen->has_tls && listen_speaks(listen, "h2"))
+		return option_problem(reader, conf_get(node, "protocols"),
+		    "h2 needs tls; HTTP/2 in the clear is called h2c");
+	return true;
+}
+
 static bool
 listen_check(struct option_reader *reader, const struct conf_node *node, void *record)
 {
-	const struct listen_options *listen = record;
+	struct listen_options *listen = record;
 
+	if (!protocols_check(reader, node, listen))
+		return false;
 	if (listen->reuse_port && listen->address.kind != ENDPOINT_INTERNET)
 		return option_problem(reader, node, "reuse_port needs an internet address");
 	return true;

@@ -10,16 +10,21 @@
 #include "conf/option.h"
 #include "downstream/limits.h"
 #include "net/endpoint.h"
+#include "net/tls_server.h"
 
 enum { WORKERS_AUTO = 0 };
 
 struct listen_options {
-	struct endpoint		address;
-	struct conf_texts	protocols;	/* "http/1.1" */
-	bool			proxy_protocol;
-	uint64_t		backlog;
-	bool			reuse_port;
+	struct endpoint			address;
+	struct tls_listen_options	tls;
+	bool				has_tls;
+	struct conf_texts		protocols;	/* never empty: "h2", "http/1.1", "h2c", the best first */
+	bool				proxy_protocol;
+	uint64_t			backlog;
+	bool				reuse_port;
 };
+
+bool	listen_speaks(const struct listen_options *listen, const char *protocol);
 
 enum log_format { LOG_FORMAT_JSON, LOG_FORMAT_PRETTY, LOG_FORMAT_AUTO };
 

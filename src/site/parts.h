@@ -13,6 +13,7 @@ struct site {
 	struct arena			*arena;		/* owned: everything below lives in it */
 	struct site_options		 options;
 	struct access_log_options	 access_log;
+	struct tls_server		**tls_servers;	/* refs, one a listener, NULL where it is plain; arena */
 	struct upstreams		*upstreams;	/* owned */
 	struct route_table		 table;
 	struct route			*nowhere;	/* the defaults' policies around a 404, or a refused request */
@@ -20,6 +21,10 @@ struct site {
 	struct slot			*slot;		/* borrowed: the worker's; NULL when checking */
 	const struct slots		*slots;		/* borrowed */
 };
+
+/* listeners.c: TLS of the listeners. False: problems were reported. */
+bool	listeners_build(struct site *site, struct option_reader *reader, const struct site_place *place);
+void	listeners_free(struct site *site);
 
 /* routes.c: `routes` and `defaults` become objects. False: problems were reported. */
 bool	routes_build(struct site *site, struct option_reader *reader, struct stage_builder *builder);

@@ -40,10 +40,13 @@ upstreams_warn_unused(const struct site *site, struct option_reader *reader)
 }
 
 static bool
-parts_build(struct site *site, struct stage_builder *builder, struct upstream_world *world)
+parts_build(struct site *site, struct stage_builder *builder, const struct site_place *place)
 {
 	struct option_reader *reader = builder->reader;
 	bool ok = option_read(reader, &site_group, conf_root(site->conf), &site->options);
+
+	if (ok)
+		ok = listeners_build(site, reader, place);
 
 	site->access_log = (struct access_log_options){
 		.access = site->options.log.access,
@@ -51,7 +54,7 @@ parts_build(struct site *site, struct stage_builder *builder, struct upstream_wo
 		.sample = site->options.log.sample,
 	};
 	option_enter(reader, "upstreams");
-	site->upstreams = upstreams_create(reader, &site->options.upstreams, world);
+	site->upstreams = upstreams_create(reader, &site->options.upstreams, place ? place->world : NULL);
 	option_leave(reader);
 	builder->upstreams = site->upstreams;
 	ok = routes_build(site, reader, builder) && ok;
@@ -90,7 +93,7 @@ site_build(struct conf *conf, const struct site_place *place, struct conf_proble
 	builder.arena = site->arena;
 	option_reader_init(&reader, conf, site->arena, problems);
 	reader.lent = &builder;
-	if (parts_build(site, &builder, place ? place->world : NULL) && problems->errors == errors)
+	if (parts_build(site, &builder, place) && problems->errors == errors)
 		return site;
 	site_unref(site);
 	return NULL;
@@ -109,6 +112,7 @@ site_unref(struct site *site)
 	if (site == NULL || --site->refs > 0)
 		return;
 	routes_free(site);
+	listeners_free(site);
 	upstreams_free(site->upstreams);
 	arena_free(site->arena);
 	conf_free(site->conf);

@@ -14,13 +14,18 @@ struct loop;
 struct upstream_world;
 struct slots;
 struct site;
+struct tls_server;
+struct tls_ticket_keys;
 
-/* What a worker lends to its sites; NULL for checking. */
+/* What a worker lends to its sites; NULL, or one without a loop, for checking. */
 struct site_place {
-	struct loop		*loop;
-	struct upstream_world	*world;
-	const struct slots	*slots;	/* health: ready looks at the notice */
-	struct slot		*slot;	/* this worker's own counters */
+	struct loop			*loop;
+	struct upstream_world		*world;
+	const struct slots		*slots;		/* health: ready looks at the notice */
+	struct slot			*slot;		/* this worker's own counters */
+	const struct tls_ticket_keys	*tickets;	/* outlives every site; NULL: no session tickets */
+	/* checking: what an old site could go on without is let pass */
+	bool				 is_first_start;
 };
 
 /* Takes conf. NULL when there were errors; warnings alone do not hinder. */
@@ -31,6 +36,9 @@ unsigned		 site_count(void);		/* how many are alive in this process */
 
 const struct site_options *site_options(const struct site *site);
 const struct conf	*site_conf(const struct site *site);
+
+/* What the listener of that place in `listen` speaks TLS with; NULL: it is plain. Borrowed. */
+struct tls_server	*site_tls_server(const struct site *site, size_t listen_index);
 
 /* Once it is in use (COMMIT): its upstreams begin to resolve and probe. */
 void			 site_start(struct site *site);

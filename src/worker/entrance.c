@@ -97,6 +97,19 @@ entrance_close(struct entrance *entrance)
 	fd_close(&entrance->fd);
 }
 
+/* For those who connect from now on; a connection that stands keeps what it began with. */
+static void
+entrance_configure(struct entrance *entrance, const struct listen_options *listen, struct tls_server *tls)
+{
+	struct tls_server *before = entrance->listener.tls;
+
+	entrance->listener.proxy_protocol = listen->proxy_protocol;
+	entrance->listener.http1 = listen_speaks(listen, "http/1.1");
+	entrance->listener.h2c = listen_speaks(listen, "h2c");
+	entrance->listener.tls = tls ? tls_server_ref(tls) : NULL;
+	tls_server_unref(before);
+}
+
 void
 entrances_use(struct worker *worker, const struct listener_ids *ids)
 {
@@ -110,7 +123,7 @@ entrances_use(struct worker *worker, const struct listener_ids *ids)
 
 		assert(entrance != NULL);
 		entrance->is_wanted = true;
-		entrance->listener.proxy_protocol = listen[i].proxy_protocol;
+		entrance_configure(entrance, &listen[i], site_tls_server(worker->site, i));
 		entrance_open(entrance);
 	}
 	for (EACH_ENTRANCE(worker, at)) {
@@ -165,6 +178,7 @@ entrances_free(struct worker *worker)
 		list_remove(node);
 		acceptor_close(ENTRANCE(node)->acceptor);
 		fd_close(&ENTRANCE(node)->fd);
+		tls_server_unref(ENTRANCE(node)->listener.tls);
 		memory_free(ENTRANCE(node));
 	}
 }

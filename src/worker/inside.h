@@ -16,6 +16,7 @@
 #include "ipc/log_pipe.h"
 #include "loop/loop.h"
 #include "net/acceptor.h"
+#include "net/tls_tickets.h"
 #include "site/site.h"
 #include "store/slots.h"
 #include "worker/worker.h"
@@ -52,6 +53,7 @@ struct worker {
 	struct channel			*channel;	/* NULL: the primary is gone */
 	struct log_pipe			*log_pipe;
 	struct slot			*slot;		/* shared memory */
+	struct tls_ticket_keys		 tickets;	/* in shared memory, too */
 	struct upstream_world		*world;
 	struct downstream		*downstream;
 	struct list_node		 entrances;	/* struct entrance */

@@ -23,6 +23,7 @@ site_from_conf(struct worker *worker, struct conf *conf, struct err *err)
 		   .world = worker->world,
 		   .slots = worker->birth->slots,
 		   .slot = worker->slot,
+		   .tickets = &worker->tickets,
 	};
 	struct conf_problems problems;
 	struct text text = { 0 };

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/title.h"
+#include "store/ticket_ring.h"
 #include "upstream/upstreams.h"
 #include "worker/crash.h"
 #include "worker/inside.h"
@@ -131,6 +132,7 @@ worker_open(struct worker *worker, struct err *err)
 	worker->loop = loop_create(err);
 	if (worker->loop == NULL)
 		return false;
+	worker->tickets = ticket_ring_keys(birth->ticket_ring);
 	worker->channel = channel_open(worker->loop, birth->channel_fd, &channel_events, worker);
 	worker->log_pipe = log_pipe_open(worker->loop, birth->log_fd, &worker->slot->totals.log_dropped);
 	worker->world = upstream_world_create(worker->loop, birth->board, birth->slots, worker->slot, birth->slot);

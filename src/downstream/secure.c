@@ -1,0 +1,201 @@
+/*
+ * From the first bytes of a connection on a TLS listener to the protocol that is spoken inside.
+ *
+ * A handshake costs as much as a hundred requests, so a turn of the loop has room for a few steps only: what is ready
+ * beyond that stays in its socket, epoll tells of it again, and connections that are open are served in between.
+ */
+#include "downstream/conn.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "downstream/h2.h"
+#include "net/tls.h"
+#include "net/tls_server.h"
+#include "store/slots.h"
+
+/* What the requests of a connection are told of its TLS. */
+struct secured {
+	struct client_tls		 told;
+	struct tls_client_identity	*identity;	/* owned; NULL: no client certificate */
+	char				*server_name;	/* owned */
+};
+
+/* -- what was agreed on -------------------------------------------------------------------------------------------- */
+
+static struct secured *
+secured_create(const struct tls *tls, const struct tls_facts *facts)
+{
+	struct secured *secured = memory_zalloc(sizeof(*secured));
+
+	secured->identity = tls_client_identity_create(tls);
+	secured->server_name = memory_zalloc(facts->server_name.len + 1);
+	if (facts->server_name.len > 0)
+		memcpy(secured->server_name, facts->server_name.at, facts->server_name.len);
+	secured->told.version = span_text(facts->version);
+	secured->told.cipher = span_text(facts->cipher);
+	secured->told.server_name = span_make(secured->server_name, facts->server_name.len);
+	if (secured->identity) {
+		secured->told.subject = secured->identity->subject;
+		secured->told.san = secured->identity->san;
+		secured->told.fingerprint = secured->identity->fingerprint;
+	}
+	return secured;
+}
+
+void
+secured_free(struct secured *secured)
+{
+	if (secured == NULL)
+		return;
+	memory_free(secured->identity);
+	memory_free(secured->server_name);
+	memory_free(secured);
+}
+
+/* -- the handshake ------------------------------------------------------------------------------------------------- */
+
+static bool
+turn_has_room(struct downstream *downstream)
+{
+	uint64_t turn = loop_turns(downstream->loop);
+
+	if (downstream->handshake_turn != turn) {
+		downstream->handshake_turn = turn;
+		downstream->handshakes = 0;
+	}
+	return downstream->handshakes < CONN_HANDSHAKES_A_TURN;
+}
+
+/* Anybody can make handshakes fail by the thousand: they are counted, and told only to who asks for it. */
+static void
+handshake_failed(struct conn *conn, const char *why)
+{
+	slot_add(&conn->downstream->slot->totals.tls_failures, 1);
+	log_say(MSG_TLS_HANDSHAKE_FAILED, log_span("client", conn->client.ip), log_text("reason", why));
+	conn_close(conn);
+}
+
+void
+conn_handshake_late(struct conn *conn)
+{
+	handshake_failed(conn, "it did not end in time (limits.header_timeout)");
+}
+
+/* Tickets leave with the first response, or with the end. */
+static void
+handshake_done(struct conn *conn)
+{
+	struct slot_totals *totals = &conn->downstream->slot->totals;
+	struct tls_facts facts;
+
+	tls_facts(conn->stream.tls, &facts);
+	conn->secured = secured_create(conn->stream.tls, &facts);
+	conn->client.tls = &conn->secured->told;
+	slot_add(&totals->tls_handshakes, 1);
+	if (facts.is_resumed)
+		slot_add(&totals->tls_resumed, 1);
+	if (span_is(facts.protocol, "h2")) {
+		h2_begin(conn, span_make(NULL, 0));
+		return;
+	}
+	conn_move(conn, CONN_IDLE);
+	conn_arm(conn);
+}
+
+static void
+handshake_step(struct conn *conn)
+{
+	conn->downstream->handshakes++;
+	switch (stream_handshake(&conn->stream)) {
+	case STREAM_OK:
+		handshake_done(conn);
+		break;
+	case STREAM_AGAIN:
+		break;
+	case STREAM_END:
+		handshake_failed(conn, "the client left in the middle of it");
+		break;
+	case STREAM_BROKEN:
+		handshake_failed(conn, stream_why(&conn->stream));
+		break;
+	}
+	conn_update(conn);
+}
+
+/* -- the first bytes ----------------------------------------------------------------------------------------------- */
+
+static const char told_to_use_tls[] =
+	"HTTP/1.1 400 Bad Request\r\n"
+	"Content-Type: text/plain; charset=utf-8\r\n"
+	"Content-Length: 45\r\n"
+	"Connection: close\r\n"
+	"\r\n"
+	"This port speaks TLS: use https:// to get in\n";
+
+/* A person with the wrong URL gets a sentence, not silence. */
+static void
+plain_http_refuse(struct conn *conn)
+{
+	const struct iovec piece = span_iovec(span_text(told_to_use_tls));
+	size_t sent;
+
+	slot_add(&conn->downstream->slot->totals.tls_failures, 1);
+	log_say(MSG_TLS_HANDSHAKE_FAILED, log_span("client", conn->client.ip),
+	    log_text("reason", "the client speaks HTTP in the clear"));
+	if (stream_write(&conn->stream, &piece, 1, false, &sent) == STREAM_OK)
+		conn_linger(conn);
+	else
+		conn_close(conn);
+}
+
+void
+conn_secure_with(struct conn *conn, struct span bytes)
+{
+	struct tls *tls;
+
+	if (tls_looks_like_http(bytes)) {
+		plain_http_refuse(conn);
+		return;
+	}
+	tls = tls_server_accept(conn->listener->tls, conn->stream.fd);
+	tls_give(tls, bytes);
+	stream_secure(&conn->stream, tls);
+	handshake_step(conn);
+}
+
+/* Nothing is spent on a connection that has not said anything yet. */
+static void
+first_bytes_read(struct conn *conn)
+{
+	char *buffer = conn->downstream->buffer;
+	size_t count;
+
+	switch (stream_read(&conn->stream, buffer, conn->downstream->buffer_size, &count)) {
+	case STREAM_OK:
+		conn_secure_with(conn, span_make(buffer, count));
+		break;
+	case STREAM_AGAIN:
+		break;
+	case STREAM_END:
+	case STREAM_BROKEN:
+		conn_close(conn);
+		break;
+	}
+}
+
+void
+conn_handshake(struct conn *conn)
+{
+	if (!turn_has_room(conn->downstream))
+		return;
+	if (stream_is_secure(&conn->stream)) {
+		handshake_step(conn);
+	} else if (conn->listener->tls) {
+		first_bytes_read(conn);
+	} else {
+		/* A reload has made a plain port of it since. */
+		conn_move(conn, CONN_IDLE);
+		conn_readable(conn);
+		conn_update(conn);
+	}
+}
