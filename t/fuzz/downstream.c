@@ -602,7 +602,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	struct network trusted;
 	struct networks networks = { &trusted, 1 };
 	const struct downstream_settings settings = { &limits, &networks };
-	struct downstream_listener listener = { .port = 80 };
+	struct downstream_listener listener = { .port = 80, .http1 = true };
 	struct downstream *downstream;
 	unsigned flags = size > 0 ? bytes[0] : 0;
 

@@ -358,6 +358,7 @@ house_open(struct house *house, visit_fn *serve)
 		.keepalive_timeout = 10000 };
 	house->trusted.items = house->trusted_items;
 	house->listener.port = 80;
+	house->listener.http1 = true;
 	house->slots = slots_create(NULL);
 	house->slot = &house->slots->workers[0];
 	house->downstream = downstream_create(house->loop, &house_events, house, house->slot);
