@@ -32,6 +32,8 @@ struct conf_kept {
 	struct conf_kept	*next;
 	const char		*path;
 	struct span		 contents;
+	bool			 is_watched;	/* by conf_file_watched() */
+	bool			 is_stale;	/* to be read again before it is given */
 };
 
 struct conf_variable {
@@ -56,6 +58,7 @@ struct conf {
 	struct conf_kept	*kept;		/* by conf_file() */
 	struct conf_environment	*environment;
 	bool			 is_unpacked;
+	bool			 reads_again;	/* unpacked, but watched files are looked for on the disk */
 };
 
 /* A file being loaded or loaded already. */

@@ -14,7 +14,7 @@
 
 #define TREE_DEPTH_MAX (CONF_DEPTH_MAX + 2)	/* merging may wrap one thing into a list */
 
-static const struct span magic = SPAN("reeve conf 1\n");
+static const struct span magic = SPAN("reeve conf 2\n");
 
 enum node_flag { FLAG_QUOTED = 1, FLAG_SECRET = 2, FLAG_BROKEN = 4, FLAGS_ALL = 7 };
 
@@ -110,6 +110,7 @@ put_kept(struct packer *packer)
 	for (const struct conf_kept *kept = packer->conf->kept; kept; kept = kept->next) {
 		put_text(packer, span_text(kept->path));
 		put_text(packer, kept->contents);
+		put_byte(packer, kept->is_watched);
 	}
 }
 
@@ -253,13 +254,14 @@ take_variables(struct unpacker *unpacker)
 static void
 take_kept(struct unpacker *unpacker)
 {
-	uint32_t count = take_count(unpacker, 2 * sizeof(uint32_t));
+	uint32_t count = take_count(unpacker, 2 * sizeof(uint32_t) + 1);
 	struct conf_kept **end = &unpacker->conf->kept;
 
 	for (; count > 0; count--, end = &(*end)->next) {
 		*end = arena_zalloc(unpacker->conf->arena, sizeof(**end));
 		(*end)->path = take_text(unpacker).at;
 		(*end)->contents = take_text(unpacker);
+		(*end)->is_watched = take_byte(unpacker) != 0;
 	}
 }
 

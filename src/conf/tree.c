@@ -175,46 +175,82 @@ conf_load_bytes(const char *name, struct span bytes, struct conf_problems *probl
 
 /* -- files that keys name ------------------------------------------------------------------------------------------ */
 
-static const struct conf_kept *
+static struct conf_kept *
 kept_find(const struct conf *conf, const char *path)
 {
-	for (const struct conf_kept *kept = conf->kept; kept; kept = kept->next) {
+	for (struct conf_kept *kept = conf->kept; kept; kept = kept->next) {
 		if (strcmp(kept->path, path) == 0)
 			return kept;
 	}
 	return NULL;
 }
 
-static const struct conf_kept *
-kept_read(struct conf *conf, const char *path, size_t max_bytes, struct err *err)
+/* Into `kept`, or into a new one when that is NULL. False: what was kept is as it was. */
+static bool
+kept_read(struct conf *conf, struct conf_kept *kept, const char *path, size_t max_bytes, struct err *err)
 {
 	struct text contents = { 0 };
-	struct conf_kept *kept = NULL;
+	bool is_read = file_read(path, max_bytes, &contents, err);
 
-	if (file_read(path, max_bytes, &contents, err)) {
+	if (is_read && kept == NULL) {
 		kept = arena_zalloc(conf->arena, sizeof(*kept));
 		kept->path = arena_text(conf->arena, span_text(path));
-		kept->contents = span_make(arena_text(conf->arena, text_span(&contents)), contents.len);
 		kept->next = conf->kept;
 		conf->kept = kept;
 	}
+	if (is_read) {
+		kept->contents = span_make(arena_text(conf->arena, text_span(&contents)), contents.len);
+		kept->is_stale = false;
+	}
 	text_fini(&contents);
-	return kept;
+	return is_read;
+}
+
+static bool
+kept_give(struct conf *conf, const char *path, size_t max_bytes, bool is_watched, struct span *contents_out,
+    struct err *err)
+{
+	struct conf_kept *kept = kept_find(conf, path);
+
+	if (kept == NULL && conf->is_unpacked && !(is_watched && conf->reads_again))
+		return err_set(err, "%s was not read when the configuration was loaded", path);
+	if ((kept == NULL || kept->is_stale) && !kept_read(conf, kept, path, max_bytes, err))
+		return false;
+	if (kept == NULL)
+		kept = kept_find(conf, path);
+	kept->is_watched |= is_watched;
+	if (kept->contents.len > max_bytes)
+		return err_set(err, "cannot read %s: it is larger than %zu bytes", path, max_bytes);
+	*contents_out = kept->contents;
+	return true;
 }
 
 bool
 conf_file(struct conf *conf, const char *path, size_t max_bytes, struct span *contents_out, struct err *err)
 {
-	const struct conf_kept *kept = kept_find(conf, path);
+	return kept_give(conf, path, max_bytes, false, contents_out, err);
+}
 
-	if (kept == NULL && conf->is_unpacked)
-		return err_set(err, "%s was not read when the configuration was loaded", path);
-	if (kept == NULL)
-		kept = kept_read(conf, path, max_bytes, err);
-	if (kept == NULL)
-		return false;
-	if (kept->contents.len > max_bytes)
-		return err_set(err, "cannot read %s: it is larger than %zu bytes", path, max_bytes);
-	*contents_out = kept->contents;
-	return true;
+bool
+conf_file_watched(struct conf *conf, const char *path, size_t max_bytes, struct span *contents_out, struct err *err)
+{
+	return kept_give(conf, path, max_bytes, true, contents_out, err);
+}
+
+const char *
+conf_watched(const struct conf *conf, size_t index)
+{
+	for (const struct conf_kept *kept = conf->kept; kept; kept = kept->next) {
+		if (kept->is_watched && index-- == 0)
+			return kept->path;
+	}
+	return NULL;
+}
+
+void
+conf_read_again(struct conf *conf)
+{
+	conf->reads_again = true;
+	for (struct conf_kept *kept = conf->kept; kept; kept = kept->next)
+		kept->is_stale = kept->is_watched;
 }

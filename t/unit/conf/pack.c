@@ -20,7 +20,7 @@ load_rich(struct fixture *fixture)
 	load_file(fixture, yaml);
 	assert_nothing_told(fixture);
 	assert_true(conf_file(fixture->conf, "cert", 10, &contents, &err));
-	assert_true(conf_file(fixture->conf, "empty", 10, &contents, &err));
+	assert_true(conf_file_watched(fixture->conf, "empty", 10, &contents, &err));
 	assert_string_equal(conf_environment(fixture->conf, "REEVE_T_ENV"), "from outside");
 	assert_null(conf_environment(fixture->conf, "REEVE_T_UNSET"));
 }
@@ -113,6 +113,47 @@ test_what_travels(void **state)
 	conf_free(conf);
 }
 
+/* In the trial of a certificate swap: the watched from the disk, everything else from the pack. */
+static void
+test_read_again_when_unpacked(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	struct text packed = { 0 };
+	struct span contents;
+	struct conf *conf;
+	struct err err;
+
+	load_rich(fixture);
+	conf_pack(fixture->conf, &packed);
+	put_file("cert", "changed");
+	put_file("empty", "changed");
+	put_file("late", "late");
+	conf = unpack(text_span(&packed));
+	text_clear(&packed);
+	assert_true(conf_file_watched(conf, "empty", 10, &contents, &err));
+	assert_int_equal(contents.len, 0);
+	assert_false(conf_file_watched(conf, "late", 10, &contents, &err));
+	conf_read_again(conf);
+	assert_true(conf_file_watched(conf, "empty", 10, &contents, &err));
+	assert_span(contents, "changed");
+	assert_true(conf_file_watched(conf, "late", 10, &contents, &err));
+	assert_span(contents, "late");
+	assert_true(conf_file(conf, "cert", 10, &contents, &err));
+	assert_true(span_equal(contents, SPAN_OF("a\0b\n")));
+	assert_false(conf_file(conf, "env", 100, &contents, &err));
+	conf_pack(conf, &packed);
+	conf_free(conf);
+	conf = unpack(text_span(&packed));
+	text_fini(&packed);
+	put_file("empty", "and again");
+	assert_true(conf_file_watched(conf, "empty", 10, &contents, &err));
+	assert_span(contents, "changed");
+	assert_string_equal(conf_watched(conf, 0), "late");
+	assert_string_equal(conf_watched(conf, 1), "empty");
+	assert_null(conf_watched(conf, 2));
+	conf_free(conf);
+}
+
 /* In memory of exactly that size, so that reading past the end is seen. */
 static bool
 unpacks(struct span bytes)
@@ -187,6 +228,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		IN_FIXTURE(test_there_and_back),
 		IN_FIXTURE(test_what_travels),
+		IN_FIXTURE(test_read_again_when_unpacked),
 		IN_FIXTURE(test_every_truncation),
 		IN_FIXTURE(test_every_damaged_byte),
 		IN_FIXTURE(test_broken_stays_broken),
