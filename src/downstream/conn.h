@@ -37,7 +37,7 @@ enum {
 
 struct exchange;
 struct h2;
-struct secured;		/* secure.c */
+struct secured;	/* secure.c */
 
 struct conn {
 	struct watch				 watch;
@@ -54,7 +54,8 @@ struct conn {
 	const struct downstream_listener	*listener;	/* borrowed: outlives us */
 	struct exchange				*exchange;	/* owned; NULL between requests */
 	struct h2				*h2;		/* owned; in the state H2 */
-	struct secured				*secured;	/* owned: what client.tls points into; NULL: in the clear */
+	/* owned: what client.tls points into; NULL: in the clear */
+	struct secured				*secured;
 	char					*held;		/* owned: input that waits; NULL when none */
 	uint32_t				 held_len;
 	uint32_t				 held_room;
@@ -99,7 +100,7 @@ struct downstream {
 	struct loop			*loop;
 	const struct downstream_events	*events;
 	void				*owner;
-	struct slot			*slot;		/* borrowed: shared memory */
+	struct slot			*slot;			/* borrowed: shared memory */
 	struct downstream_settings	 settings;
 	struct h1_limits		 head_limits;
 	struct timeout_class		*header_timeout;
@@ -107,19 +108,19 @@ struct downstream {
 	struct timeout_class		*send_timeout;
 	struct timeout_class		*keepalive_timeout;
 	struct timeout_class		*linger_timeout;
-	struct timeout_class		*drain_timeout;	/* while draining: instead of keepalive_timeout */
+	struct timeout_class		*drain_timeout;		/* while draining: instead of keepalive_timeout */
 	struct list_node		 conns;
 	size_t				 count;
 	bool				 full;
 	bool				 draining;
-	bool				 emptied;	/* on_empty has been said */
-	bool				 freed;		/* its owner is going, too: he hears nothing more */
+	bool				 emptied;		/* on_empty has been said */
+	bool				 freed;			/* its owner is going, too: he hears nothing more */
 	struct exchange			*free_exchanges;
 	size_t				 free_count;
-	struct per_client		*per_client;	/* owned; NULL: not limited */
+	struct per_client		*per_client;		/* owned; NULL: not limited */
 	uint64_t			 handshake_turn;	/* of the loop, that `handshakes` counts in */
 	unsigned			 handshakes;		/* steps */
-	char				*buffer;	/* owned: input of whoever reads now */
+	char				*buffer;		/* owned: input of whoever reads now */
 	size_t				 buffer_size;
 };
 
@@ -142,9 +143,10 @@ void			 conn_move(struct conn *conn, enum conn_state state);
 
 /* secure.c: from the first bytes of a TLS connection to its protocol */
 void			 conn_handshake(struct conn *conn);	/* a step, unless this turn has had enough of them */
-void			 conn_secure_with(struct conn *conn, struct span bytes);	/* they have been read already */
+/* they have been read already */
+void			 conn_secure_with(struct conn *conn, struct span bytes);
 void			 conn_handshake_late(struct conn *conn);
-void			 secured_free(struct secured *secured);			/* NULL is fine */
+void			 secured_free(struct secured *secured);	/* NULL is fine */
 
 /* conn_input.c: bytes to requests and content */
 void			 conn_readable(struct conn *conn);

@@ -37,38 +37,38 @@ stream_is_secure(const struct stream *stream)
 	return stream->tls != NULL;
 }
 
-void			stream_init(struct stream *stream, int fd);	/* plain */
-void			stream_secure(struct stream *stream, struct tls *tls);	/* takes tls; nothing was read before */
+void			 stream_init(struct stream *stream, int fd);		/* plain */
+void			 stream_secure(struct stream *stream, struct tls *tls);	/* takes tls; nothing was read before */
 
 /*
  * STREAM_OK: done (what TLS has to say by itself, session tickets, leaves with the first write or stream_flush());
  * STREAM_AGAIN: wait for what stream_wants() says; STREAM_END: the peer left. Plain streams are done at once.
  */
-enum stream_result	stream_handshake(struct stream *stream);
-unsigned		stream_wants(const struct stream *stream);	/* enum watch_for */
-void			stream_flush(struct stream *stream);
+enum stream_result	 stream_handshake(struct stream *stream);
+unsigned		 stream_wants(const struct stream *stream);	/* enum watch_for */
+void			 stream_flush(struct stream *stream);
 
-enum stream_result	stream_read(struct stream *stream, char *to, size_t room, size_t *count_out);
+enum stream_result	 stream_read(struct stream *stream, char *to, size_t room, size_t *count_out);
 
 /* As many bytes as the peer takes now. `more`: the kernel may wait a moment for what follows (MSG_MORE). */
-enum stream_result	stream_write(struct stream *stream, const struct iovec *pieces, unsigned count, bool more,
+enum stream_result	 stream_write(struct stream *stream, const struct iovec *pieces, unsigned count, bool more,
     size_t *count_out);
 
 /* From *offset_io of fd, at most `length`. STREAM_END: the file is shorter than that. */
-enum stream_result	stream_send_file(struct stream *stream, int fd, uint64_t *offset_io, uint64_t length,
+enum stream_result	 stream_send_file(struct stream *stream, int fd, uint64_t *offset_io, uint64_t length,
     size_t *count_out);
 
 /* Bytes have come that stream_read() would give now although the socket may never become readable again. */
-bool			stream_has_input(const struct stream *stream);
+bool			 stream_has_input(const struct stream *stream);
 
 /* After STREAM_BROKEN and before the next verb: a sentence without a full stop. Never empty. */
 const char		*stream_why(const struct stream *stream);
 
-void			stream_shutdown(struct stream *stream);	/* we are done sending: close_notify, FIN */
-void			stream_close(struct stream *stream);	/* with close_notify when nothing was broken */
-void			stream_reset(struct stream *stream);	/* closes so that the peer sees a reset, not an end */
+void			 stream_shutdown(struct stream *stream);	/* we are done sending: close_notify, FIN */
+void			 stream_close(struct stream *stream);		/* with close_notify when nothing was broken */
+void			 stream_reset(struct stream *stream);	/* closes so that the peer sees a reset, not an end */
 
 /* No Nagle delay, for sockets that we open; accepted ones have it from their listening socket. */
-void			stream_tune(struct stream *stream, bool internet);
+void			 stream_tune(struct stream *stream, bool internet);
 
 #endif

@@ -30,27 +30,27 @@ struct ssl_st;
 enum tls_side { TLS_SERVER, TLS_CLIENT };
 
 /* Takes a reference to the context; the descriptor stays the stream's. */
-struct tls	*tls_create(struct ssl_ctx_st *context, int fd, enum tls_side side);
-void		 tls_free(struct tls *tls);	/* NULL is fine; says nothing to the peer */
-struct ssl_st	*tls_ssl(const struct tls *tls);	/* for the files of this room that know OpenSSL */
+struct tls		*tls_create(struct ssl_ctx_st *context, int fd, enum tls_side side);
+void			 tls_free(struct tls *tls);		/* NULL is fine; says nothing to the peer */
+struct ssl_st		*tls_ssl(const struct tls *tls);	/* for the files of this room that know OpenSSL */
 
 /*
  * Bytes of the connection's beginning that were read already, by whoever looked what it speaks or took a PROXY header
  * off: copied, and given to OpenSSL before the socket is read. Before the first verb.
  */
-void		 tls_give(struct tls *tls, struct span bytes);
+void			 tls_give(struct tls *tls, struct span bytes);
 
 /* Behind the verbs of stream.h, which say what they promise. */
-enum stream_result	tls_handshake(struct tls *tls);
-unsigned		tls_wants(const struct tls *tls);
-void			tls_flush(struct tls *tls);
-enum stream_result	tls_read(struct tls *tls, char *to, size_t room, size_t *count_out);
-enum stream_result	tls_write(struct tls *tls, const struct iovec *pieces, unsigned count, bool more,
+enum stream_result	 tls_handshake(struct tls *tls);
+unsigned		 tls_wants(const struct tls *tls);
+void			 tls_flush(struct tls *tls);
+enum stream_result	 tls_read(struct tls *tls, char *to, size_t room, size_t *count_out);
+enum stream_result	 tls_write(struct tls *tls, const struct iovec *pieces, unsigned count, bool more,
     size_t *count_out);
-enum stream_result	tls_send_file(struct tls *tls, int fd, uint64_t *offset_io, uint64_t length,
+enum stream_result	 tls_send_file(struct tls *tls, int fd, uint64_t *offset_io, uint64_t length,
     size_t *count_out);
-bool			tls_has_input(const struct tls *tls);
-void			tls_shutdown(struct tls *tls);	/* close_notify, once, and only on a sound connection */
+bool			 tls_has_input(const struct tls *tls);
+void			 tls_shutdown(struct tls *tls);	/* close_notify, once, and only on a sound connection */
 const char		*tls_why(const struct tls *tls);
 
 /* What was agreed on. Texts are OpenSSL's or static: valid while tls lives. Before the handshake's end all are empty. */
