@@ -33,6 +33,7 @@
 	M(START_FAILED,			FATAL,	"cannot start") \
 	M(WORKER_HUNG,			ERROR,	"worker does not turn its loop: aborting it") \
 	M(ROLLED_BACK,			ERROR,	"workers keep dying with the new configuration: back to the one before") \
+	M(TICKET_KEYS_KEPT,		ERROR,	"the keys of TLS session tickets cannot be renewed: the old ones stay in use") \
 	M(EXCLUSIVE_UNAVAILABLE,	WARN,	"EPOLLEXCLUSIVE is not in effect: accepting works, but wakes more workers than needed") \
 	/* supervise */ \
 	M(CHILD_MOVED,			TRACE,	"child process changes its state") \

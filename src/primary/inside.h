@@ -11,6 +11,7 @@
  *	stop.c		from RUNNING to nothing
  *	watchdog.c	workers that do not turn their loop
  *	sample.c	rates, once a second
+ *	tickets.c	keys of TLS session tickets, in time
  *	status.c	all of it as JSON
  *	verbs.c		signals and the control socket: who may ask for what
  */
@@ -26,6 +27,7 @@
 #include "primary/trial.h"
 #include "store/board.h"
 #include "store/slots.h"
+#include "store/ticket_ring.h"
 #include "supervise/child.h"
 
 struct primary;
@@ -190,6 +192,8 @@ struct primary {
 	struct loop_signal	*signals[PRIMARY_SIGNALS];
 	struct slots		*slots;
 	struct board		*board;
+	struct ticket_ring	*ticket_ring;
+	struct timer		 ticket_timer;	/* rotates its keys */
 	struct control_server	*control;
 	char			*pid_file;	/* owned: the one that was written */
 
@@ -226,11 +230,13 @@ extern const struct control_verbs primary_verbs;
 void	signals_open(struct primary *primary);
 void	signals_close(struct primary *primary);
 
-/* watchdog.c, sample.c, status.c, pid_file.c */
+/* watchdog.c, sample.c, tickets.c, status.c, pid_file.c */
 void	watchdog_start(struct primary *primary);
 void	watchdog_stop(struct primary *primary);
 void	sample_start(struct primary *primary);
 void	sample_stop(struct primary *primary);
+void	tickets_start(struct primary *primary);
+void	tickets_stop(struct primary *primary);
 void	status_format(struct primary *primary, struct text *json);
 bool	pid_file_use(struct primary *primary, struct err *err);	/* as the edition in use wants it */
 void	pid_file_remove(struct primary *primary);

@@ -59,6 +59,7 @@ primary_fini(struct primary *primary)
 	pid_file_remove(primary);
 	watchdog_stop(primary);
 	sample_stop(primary);
+	tickets_stop(primary);
 	timer_fini(&primary->stop_timer);
 	logs_close(primary);
 	edition_free(primary->previous);
@@ -67,6 +68,7 @@ primary_fini(struct primary *primary)
 	signals_close(primary);
 	family_free(primary->family);
 	loop_free(primary->loop);
+	ticket_ring_free(primary->ticket_ring);
 	board_free(primary->board);
 	slots_free(primary->slots);
 }

@@ -114,7 +114,8 @@ memory_open(struct primary *primary, struct err *err)
 {
 	primary->slots = slots_create(err);
 	primary->board = primary->slots == NULL ? NULL : board_create(err);
-	if (primary->board == NULL)
+	primary->ticket_ring = primary->board == NULL ? NULL : ticket_ring_create(err);
+	if (primary->ticket_ring == NULL)
 		return false;
 	slot_set(&primary->slots->notice.generation, primary->current->generation);
 	return true;
@@ -162,6 +163,7 @@ start_tried(void *owner, struct trial_outcome *outcome)
 	if (!exclusive_works())
 		log_say(MSG_EXCLUSIVE_UNAVAILABLE);
 	sample_start(primary);
+	tickets_start(primary);
 	workers_adjust(primary);
 }
 

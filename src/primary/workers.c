@@ -166,6 +166,7 @@ worker_fork(struct worker_child *worker, int channel_fd, struct err *err)
 		    .listener_count = edition->listeners.count,
 		    .slots = primary->slots,
 		    .board = primary->board,
+		    .ticket_ring = primary->ticket_ring,
 		    .identity = edition->orders->has_identity ? &edition->orders->identity : NULL,
 	};
 	pid_t pid = -1;

@@ -15,6 +15,7 @@
 
 struct board;
 struct slots;
+struct ticket_ring;
 
 /* A listening socket that a worker is born with. id: how the primary calls it later on. */
 struct worker_listener {
@@ -34,6 +35,7 @@ struct worker_birth {
 	size_t				 listener_count;
 	struct slots			*slots;
 	struct board			*board;
+	const struct ticket_ring	*ticket_ring;
 	const struct identity		*identity;	/* who to become; NULL: stay */
 };
 
