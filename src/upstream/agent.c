@@ -195,7 +195,7 @@ socket_connected(struct agent_socket *socket)
 	socket->is_connecting = false;
 	if (error == 0)
 		watch_want(&socket->watch, WATCH_READ);
-	socket->events->on_connected(socket->owner, error);
+	socket->events->on_connected(socket->owner, error, error ? strerror(error) : NULL);
 }
 
 /* The struct outlives its closing by this turn (loop_free_later), so it may be looked at between the two calls. */
@@ -229,6 +229,30 @@ void
 agent_socket_want(struct agent_socket *socket, unsigned wants)
 {
 	watch_want(&socket->watch, wants);
+}
+
+enum stream_result
+agent_socket_read(struct agent_socket *socket, char *to, size_t room, size_t *count_out)
+{
+	return stream_read(&socket->stream, to, room, count_out);
+}
+
+enum stream_result
+agent_socket_write(struct agent_socket *socket, const struct iovec *pieces, unsigned count, size_t *count_out)
+{
+	return stream_write(&socket->stream, pieces, count, false, count_out);
+}
+
+void
+agent_socket_shutdown(struct agent_socket *socket)
+{
+	stream_shutdown(&socket->stream);
+}
+
+const char *
+agent_socket_why(const struct agent_socket *socket)
+{
+	return stream_why(&socket->stream);
 }
 
 /* A free socket that has said something, or was closed, is of no use. */

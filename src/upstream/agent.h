@@ -34,7 +34,8 @@ int	agent_address_dial(const struct agent_address *address, bool *is_connected_o
 
 /* What the borrower of a socket hears, from the loop only, and never after it let the socket go. */
 struct socket_events {
-	void	(*on_connected)(void *owner, int error);	/* 0, or the errno of a connect that failed */
+	/* error: 0, or an errno, EPROTO for a handshake that failed. why: then the sentence; during the call only. */
+	void	(*on_connected)(void *owner, int error, const char *why);
 	void	(*on_readable)(void *owner);
 	void	(*on_writable)(void *owner);
 };
@@ -108,6 +109,18 @@ void			agent_hear_keep_alive(struct agent *agent, struct span value);
 /* After a complete exchange. Kept, or closed when the limits say so. */
 void			agent_socket_give_back(struct agent_socket *socket);
 void			agent_socket_close(struct agent_socket *socket);
+
+/*
+ * The verbs of net/stream.h for borrowers. They also see to what TLS does behind them: bytes that wait inside come as
+ * another on_readable, and records that the socket did not take leave by themselves.
+ */
+enum stream_result	agent_socket_read(struct agent_socket *socket, char *to, size_t room, size_t *count_out);
+enum stream_result	agent_socket_write(struct agent_socket *socket, const struct iovec *pieces, unsigned count,
+    size_t *count_out);
+void			agent_socket_shutdown(struct agent_socket *socket);	/* once all has left */
+
+/* After STREAM_BROKEN: stream_why(); it is gone with the socket. */
+const char		*agent_socket_why(const struct agent_socket *socket);
 
 /*
  * After the server has closed: bytes of ours that it did not take, as when it closes an idle connection while a

@@ -13,8 +13,6 @@ server_url_parse(struct span text, struct server_url *url_out, struct err *err)
 		return false;
 	if (url_out->parsed.srv)
 		return err_set(err, "srv+http:// is not supported in this version");
-	if (url_out->parsed.tls)
-		return err_set(err, "https:// servers are not supported in this version");
 	return true;
 }
 
@@ -38,7 +36,7 @@ url_option(struct option_reader *reader, const struct conf_node *node, void *fie
 
 static const struct option server_options[] = {
 	OPTION_CUSTOM(struct server_options, url, .parse = url_option, .type = "URL", .required = true,
-	    .doc = "`http://host:port` or `unix:/path`. A name stands for all its addresses and is resolved again and "
+	    .doc = "`http://host:port`, `https://host:port` or `unix:/path`. A name stands for all its addresses and is resolved again and "
 	    "again. A path goes before that of every request."),
 	OPTION_NUMBER(struct server_options, weight, .def = "1", .min = "1", .max = "1000",
 	    .doc = "Its share of the requests, next to that of the others."),
@@ -115,16 +113,11 @@ static const struct option_group agent_group = {
 	.doc = "The keep-alive sockets to each server. They belong to the worker and outlive a reload.",
 };
 
-static bool
-protocol_option(struct option_reader *reader, const struct conf_node *node, void *field)
-{
-	(void)field;
-	if (node->kind == CONF_SCALAR && span_is(node->text, "http/1.1"))
-		return true;
-	if (node->kind == CONF_SCALAR && span_is(node->text, "h2"))
-		return option_problem(reader, node, "\"h2\" is not supported in this version");
-	return option_problem(reader, node, "expected http/1.1, got %s", option_shown(reader, node));
-}
+static const struct option_word protocol_words[] = {
+	{ "http/1.1",	UPSTREAM_HTTP1 },
+	{ "h2",		UPSTREAM_H2 },
+	{ NULL, 0 },
+};
 
 /* -- timeouts ------------------------------------------------------------------------------------------------------ */
 
@@ -362,8 +355,9 @@ static const struct option upstream_rows[] = {
 	OPTION_CUSTOM(struct upstream_options, hash_key, .parse = hash_key_option, .type = "template",
 	    .def = DEFAULT_HASH_KEY, .doc = "For `balance: hash`."),
 	OPTION_GROUP(struct upstream_options, agent, .group = &agent_group, .doc = "Keep-alive sockets, per worker."),
-	OPTION_CUSTOM(struct upstream_options, protocol, .parse = protocol_option, .type = "`http/1.1`",
-	    .def = "http/1.1", .doc = "What the servers speak."),
+	OPTION_CHOICE(struct upstream_options, protocol, .def = "http/1.1", .words = protocol_words,
+	    .doc = "What the servers speak. `h2`: servers with `https://` must agree to it (ALPN), others must expect "
+	    "HTTP/2 from the first byte."),
 	OPTION_GROUP(struct upstream_options, timeouts, .group = &timeouts_group, .doc = "How long we wait."),
 	OPTION_GROUP(struct upstream_options, queue, .group = &queue_group, .doc = "When every server is busy."),
 	OPTION_GROUP(struct upstream_options, retry, .group = &retry_group, .doc = "Trying again."),
@@ -373,7 +367,8 @@ static const struct option upstream_rows[] = {
 	    .present = OPTION_PRESENT(struct upstream_options, has_eject), .doc = "Leaving out servers that fail."),
 	OPTION_DURATION(struct upstream_options, slow_start, .def = "0s", .min = "0s", .max = "1h",
 	    .doc = "How long a server that comes back takes to get its full share (not with `hash`)."),
-	OPTION_REFUSED("tls"),
+	OPTION_GROUP(struct upstream_options, tls, .group = &tls_client_group,
+	    .doc = "For servers with `https://`, which are verified unless this says otherwise."),
 	OPTION_END
 };
 

@@ -7,6 +7,7 @@
 
 #include "conf/option.h"
 #include "http/uri.h"
+#include "net/tls_client.h"
 #include "request/template.h"
 
 /* What may be tried again, as bits. */
@@ -25,6 +26,9 @@ struct status_ranges {
 	struct { uint16_t from, to; }	items[STATUS_RANGES_MAX];	/* inclusive */
 	unsigned	count;
 };
+
+/* What the servers speak. h2 at https:// servers is agreed on by ALPN, at http:// ones it is known beforehand. */
+enum upstream_protocol { UPSTREAM_HTTP1, UPSTREAM_H2 };
 
 enum balance_kind { BALANCE_ROUND_ROBIN, BALANCE_LEAST_REQUESTS, BALANCE_RANDOM_TWO, BALANCE_HASH };
 
@@ -94,7 +98,7 @@ struct upstream_options {
 	int				balance;	/* enum balance_kind */
 	struct template			hash_key;
 	struct agent_limits		agent;
-	int				protocol;
+	int				protocol;	/* enum upstream_protocol */
 	struct upstream_timeouts	timeouts;
 	struct queue_options		queue;
 	struct retry_options		retry;
@@ -103,6 +107,7 @@ struct upstream_options {
 	struct eject_options		eject;
 	bool				has_eject;
 	uint64_t			slow_start;	/* ms */
+	struct tls_client_options	tls;		/* for servers with https:// */
 };
 
 /* The same keys without defaults, for a route that sets some of them aside. */

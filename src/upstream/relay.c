@@ -270,13 +270,15 @@ is_our_fault(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM || error == EADDRNOTAVAIL;
 }
 
+/* The sentence goes with the socket, and the request needs it after that. */
 static void
-relay_connect_failed(struct relay *relay, int error)
+relay_connect_failed(struct relay *relay, int error, const char *why)
 {
+	why = arena_text(relay->request->arena, span_text(why));
 	if (is_our_fault(error))
-		relay_answer_unavailable(relay, 1, strerror(error));
+		relay_answer_unavailable(relay, 1, why);
 	else
-		relay_failed(relay, RETRY_CONNECT, 502, strerror(error));
+		relay_failed(relay, RETRY_CONNECT, 502, why);
 }
 
 static void
@@ -326,7 +328,7 @@ relay_dial(struct relay *relay, struct peer *peer)
 		relay_arm(relay);
 		break;
 	case BORROW_FAILED:
-		relay_connect_failed(relay, errno);
+		relay_connect_failed(relay, errno, strerror(errno));
 		break;
 	case BORROW_FULL:
 		assert(!"only peers with room are chosen");
@@ -424,12 +426,12 @@ relay_timed_out(void *owner)
 /* -- what the socket tells ----------------------------------------------------------------------------------------- */
 
 static void
-socket_connected(void *owner, int error)
+socket_connected(void *owner, int error, const char *why)
 {
 	struct relay *relay = owner;
 
 	if (error != 0) {
-		relay_connect_failed(relay, error);
+		relay_connect_failed(relay, error, why);
 		return;
 	}
 	relay_move(relay, RELAY_SENT);

@@ -10,7 +10,6 @@
 #include "base/count.h"
 
 #include <assert.h>
-#include <errno.h>
 
 enum { PIECES_MAX = 60, JOINED_MAX = 2048, TRAILERS_BYTES_MAX = 16 * 1024 };
 
@@ -500,7 +499,7 @@ relay_readable(struct relay *relay)
 		return;
 	}
 	assert(held < WORLD_BUFFER_SIZE);
-	switch (stream_read(&relay->socket->stream, buffer + held, WORLD_BUFFER_SIZE - held, &count)) {
+	switch (agent_socket_read(relay->socket, buffer + held, WORLD_BUFFER_SIZE - held, &count)) {
 	case STREAM_OK:
 		if (held > 0)
 			memcpy(buffer, relay->partial.bytes, held);
@@ -513,7 +512,7 @@ relay_readable(struct relay *relay)
 		server_ended(relay);
 		break;
 	case STREAM_BROKEN:
-		server_broke(relay, strerror(errno));
+		server_broke(relay, arena_text(relay->request->arena, span_text(agent_socket_why(relay->socket))));
 		break;
 	}
 }

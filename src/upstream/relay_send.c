@@ -122,7 +122,7 @@ bytes_send(struct relay *relay, const struct iovec *pieces, unsigned count)
 	for (unsigned i = 0; i < count; i++)
 		length += pieces[i].iov_len;
 	if (!is_waiting(relay)) {
-		if (stream_write(&relay->socket->stream, pieces, count, false, &sent) == STREAM_BROKEN) {
+		if (agent_socket_write(relay->socket, pieces, count, &sent) == STREAM_BROKEN) {
 			relay->send_broken = true;
 			return;
 		}
@@ -229,7 +229,7 @@ tunnel_send(struct relay *relay, struct span piece)
 	if (piece.len > 0)
 		bytes_send(relay, pieces, 1);
 	if (relay->body_ended && !is_waiting(relay))
-		stream_shutdown(&relay->socket->stream);
+		agent_socket_shutdown(relay->socket);
 }
 
 /* Stops the client while the server does not keep up, or takes no more. */
@@ -286,7 +286,7 @@ out_emptied(struct relay *relay)
 	relay->out_sent = 0;
 	relay_watch(relay);
 	if (relay->state == RELAY_TUNNEL && relay->body_ended)
-		stream_shutdown(&relay->socket->stream);
+		agent_socket_shutdown(relay->socket);
 	if (!relay->body_ended)
 		request_want_body(relay->request, true);
 }
@@ -298,7 +298,7 @@ relay_writable(struct relay *relay)
 	struct iovec piece = span_iovec(rest);
 	size_t sent;
 
-	switch (stream_write(&relay->socket->stream, &piece, 1, false, &sent)) {
+	switch (agent_socket_write(relay->socket, &piece, 1, &sent)) {
 	case STREAM_OK:
 		relay->ever_sent = true;
 		relay->try_sent += sent;
