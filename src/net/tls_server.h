@@ -41,8 +41,8 @@ extern const struct option_group tls_listen_group;
 /* What stands around it. */
 struct tls_server_place {
 	const char *const		*protocols;	/* ALPN, the best first, NULL ends; borrowed for the call */
-	const struct tls_ticket_keys	*tickets;	/* borrowed: outlives it; NULL: no tickets (checking) */
-	bool				 checks_dates;	/* an expired certificate is an error … */
+	const struct tls_ticket_keys	*tickets;		/* borrowed: outlives it; NULL: no tickets (checking) */
+	bool				 checks_dates;		/* an expired certificate is an error … */
 	bool				 is_first_start;	/* … or a warning: no service at all is worse */
 };
 
@@ -59,7 +59,7 @@ void			 tls_server_unref(struct tls_server *server);	/* NULL is fine */
 struct tls		*tls_server_accept(struct tls_server *server, int fd);
 
 /* In the order of the configuration; borrowed. */
-const struct tls_certificate	*tls_server_certificates(const struct tls_server *server, size_t *count_out);
+const struct tls_certificate *tls_server_certificates(const struct tls_server *server, size_t *count_out);
 
 /* What a client's certificate says; memory of its own (free with memory_free), each text NUL-terminated. */
 struct tls_client_identity {
@@ -69,6 +69,6 @@ struct tls_client_identity {
 };
 
 /* NULL: it has shown none, or one that is not good (client_auth: request). After the handshake. */
-struct tls_client_identity	*tls_client_identity_create(const struct tls *tls);
+struct tls_client_identity *tls_client_identity_create(const struct tls *tls);
 
 #endif

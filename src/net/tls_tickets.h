@@ -23,8 +23,8 @@ enum tls_ticket_age {
 };
 
 struct tls_ticket_keys {
-	bool			(*newest)(const void *owner, struct tls_ticket_key *key_out);
-	enum tls_ticket_age	(*find)(const void *owner, const unsigned char name[16],
+	bool			 (*newest)(const void *owner, struct tls_ticket_key *key_out);
+	enum tls_ticket_age	 (*find)(const void *owner, const unsigned char name[16],
 	    struct tls_ticket_key *key_out);
 	const void		*owner;	/* borrowed: outlives every context */
 };
