@@ -1,17 +1,14 @@
-/*
- * Plain sockets: each verb is its system call, with EINTR repeated and errors sorted into four results. What is TLS goes
- * to tls.c.
- */
+/* Each verb goes to tls.c or plain.c. */
 #include "net/stream.h"
 
 #include "base/fd.h"
 #include "loop/loop.h"
+#include "net/plain.h"
 #include "net/tls.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 
 void
@@ -58,70 +55,24 @@ stream_why(const struct stream *stream)
 	return stream->tls ? tls_why(stream->tls) : strerror(errno);
 }
 
-static enum stream_result
-result_of_errno(void)
-{
-	return errno == EAGAIN || errno == EWOULDBLOCK ? STREAM_AGAIN : STREAM_BROKEN;
-}
-
 enum stream_result
 stream_read(struct stream *stream, char *to, size_t room, size_t *count_out)
 {
-	ssize_t count;
-
-	if (stream->tls)
-		return tls_read(stream->tls, to, room, count_out);
-	do {
-		count = recv(stream->fd, to, room, 0);
-	} while (count < 0 && errno == EINTR);
-	if (count < 0) {
-		*count_out = 0;
-		return result_of_errno();
-	}
-	*count_out = (size_t)count;
-	return count > 0 ? STREAM_OK : STREAM_END;
+	return stream->tls ? tls_read(stream->tls, to, room, count_out) : plain_read(stream->fd, to, room, count_out);
 }
 
 enum stream_result
 stream_write(struct stream *stream, const struct iovec *pieces, unsigned count, bool more, size_t *count_out)
 {
-	struct msghdr message = { .msg_iovlen = count };
-	ssize_t written;
-	int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
-
-	if (stream->tls)
-		return tls_write(stream->tls, pieces, count, more, count_out);
-	if (count == 1) {
-		do {
-			written = send(stream->fd, pieces[0].iov_base, pieces[0].iov_len, flags);
-		} while (written < 0 && errno == EINTR);
-	} else {
-		memcpy(&message.msg_iov, &pieces, sizeof(pieces));	/* sendmsg() does not write through it */
-		do {
-			written = sendmsg(stream->fd, &message, flags);
-		} while (written < 0 && errno == EINTR);
-	}
-	*count_out = written > 0 ? (size_t)written : 0;
-	return written < 0 ? result_of_errno() : STREAM_OK;
+	return stream->tls ? tls_write(stream->tls, pieces, count, more, count_out)
+			   : plain_write(stream->fd, pieces, count, more, count_out);
 }
 
 enum stream_result
 stream_send_file(struct stream *stream, int fd, uint64_t *offset_io, uint64_t length, size_t *count_out)
 {
-	off_t offset = (off_t)*offset_io;
-	size_t want = length < (1u << 30) ? (size_t)length : (1u << 30);
-	ssize_t sent;
-
-	if (stream->tls)
-		return tls_send_file(stream->tls, fd, offset_io, length, count_out);
-	do {
-		sent = sendfile(stream->fd, fd, &offset, want);
-	} while (sent < 0 && errno == EINTR);
-	*count_out = sent > 0 ? (size_t)sent : 0;
-	if (sent < 0)
-		return result_of_errno();
-	*offset_io = (uint64_t)offset;
-	return sent > 0 ? STREAM_OK : STREAM_END;
+	return stream->tls ? tls_send_file(stream->tls, fd, offset_io, length, count_out)
+			   : plain_send_file(stream->fd, fd, offset_io, length, count_out);
 }
 
 void

@@ -1,0 +1,46 @@
+/*
+ * tls_bio: what lies between OpenSSL and the sockets: one BIO for all connections of the process, and one buffer in which
+ * a verb's ciphertext gathers.
+ *
+ *	tls_wire_begin()		the BIO serves this connection until the next one begins
+ *	SSL_read(), SSL_write() …	read: recv(2), no second one after it came up short; write: into the buffer
+ *	tls_wire_send() or _keep()	one send(2) of all that has gathered; what the socket does not take stays in `rest`
+ *
+ * Every verb that let OpenSSL write ends with one of the two. A process has one thread that speaks TLS.
+ */
+#ifndef REEVE_NET_TLS_BIO_H
+#define REEVE_NET_TLS_BIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct bio_st;
+
+/* One connection's end of it. */
+struct tls_wire {
+	char		*rest;		/* owned; ciphertext that the socket has not taken; NULL: none */
+	uint32_t	 rest_len;
+	uint32_t	 rest_sent;	/* of rest_len */
+	int		 fd;		/* borrowed */
+	int		 error;		/* the errno that ended it; 0: none */
+	uint8_t		 reads_left;	/* how often this verb may still call recv(2) */
+	bool		 is_dry;	/* the socket has no more for this verb */
+	bool		 has_ended;	/* the peer's FIN was read */
+};
+
+struct bio_st	*tls_bio_ref(void);	/* the process's BIO; each reference is given back with BIO_free() */
+
+void		 tls_wire_init(struct tls_wire *wire, int fd);
+void		 tls_wire_fini(struct tls_wire *wire);
+void		 tls_wire_begin(struct tls_wire *wire);
+bool		 tls_wire_has_written(void);	/* since tls_wire_begin(), and it has not been sent or kept */
+size_t		 tls_wire_waiting(const struct tls_wire *wire);	/* bytes of `rest` */
+
+/* `rest` and what has gathered. False: the connection is broken, `error` says why. */
+bool		 tls_wire_send(struct tls_wire *wire);
+
+/* Puts what has gathered into `rest` without a system call. False: `rest` would become too long. */
+bool		 tls_wire_keep(struct tls_wire *wire);
+
+#endif
