@@ -23,7 +23,10 @@ struct tls_client_options {
 
 extern const struct option_group tls_client_group;
 
-/* node: the map of `tls`, or what stands for it; the reader's path stands there. NULL: problems were reported. */
+/*
+ * node: the map of `tls`, or what stands for it, for the places of problems, may be NULL; the reader's path stands there.
+ * protocols: ALPN, the best first, NULL ends; borrowed for the call. NULL: problems were reported.
+ */
 struct tls_client	*tls_client_create(const struct tls_client_options *options, const struct conf_node *node,
     struct option_reader *reader, const char *const *protocols);
 struct tls_client	*tls_client_ref(struct tls_client *client);
@@ -35,12 +38,21 @@ struct tls_session {
 	struct ssl_session_st	*session;	/* owned */
 };
 
-void	tls_session_fini(struct tls_session *session);
+void		 tls_session_fini(struct tls_session *session);
 
 /*
  * A connection on its way or connected. host: of the server's URL, a name or an address. The session is used and
  * replaced during the connection's life: it must outlive it.
  */
 struct tls	*tls_client_connect(struct tls_client *client, int fd, struct span host, struct tls_session *session);
+
+/*
+ * Of a connection that tls_client_connect() has made: whether the server agreed to one of the protocols, as soon as its
+ * handshake is done. One that knows no ALPN speaks HTTP/1.1, so that is not missed when it was offered.
+ */
+bool		 tls_client_agreed(const struct tls_client *client, const struct tls *tls, struct err *err);
+
+/* After a handshake that broke: the sentence, with what the certificate says of itself when that is the reason. */
+void		 tls_client_explain(const struct tls *tls, struct err *err_out);
 
 #endif

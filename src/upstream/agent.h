@@ -1,13 +1,16 @@
 /*
- * agent: the keep-alive sockets of one worker to one address under one set of limits, as Node's http.Agent has them.
+ * agent: the keep-alive sockets of one worker to one target under one set of limits, as Node's http.Agent has them.
  *
- *      borrow ──▶ CONNECTING ──▶ BUSY ──▶ give back ──▶ FREE ──▶ borrow …        last in, first out
- *                     └────────────┴──────────┬───────────┘
- *                                             ▼
- *                                           closed        a free socket that says anything (even EOF) is closed at once
+ *      borrow ──▶ CONNECTING ──▶ HANDSHAKING ──▶ BUSY ──▶ give back ──▶ FREE ──▶ borrow …     last in, first out
+ *                     │           (with TLS)      │           │
+ *                     └────────────┴──────────────┴─────┬─────┘
+ *                                                       ▼
+ *                                                     closed    a free socket that says anything (even EOF) is closed
+ *                                                               at once; what TLS says for itself is no such thing
  *
- * An agent belongs to the worker's world and is shared by every peer with its address and limits, of every site: a
- * reload leaves its sockets warm. It knows no HTTP: its borrower hears of readiness and does the reading and writing.
+ * An agent belongs to the worker's world and is shared by every peer with its target and limits, of every site: a
+ * reload leaves its sockets warm. Two that trust others, show other certificates or ask for another name never share
+ * one. It knows no HTTP: its borrower hears of readiness and does the reading and writing.
  */
 #ifndef REEVE_UPSTREAM_AGENT_H
 #define REEVE_UPSTREAM_AGENT_H
@@ -40,11 +43,24 @@ struct socket_events {
 	void	(*on_writable)(void *owner);
 };
 
+/* What makes an agent that one and no other. Borrowed for the call. */
+struct agent_target {
+	const struct agent_address	*address;
+	const struct agent_limits	*limits;
+	enum upstream_protocol		 protocol;	/* never two on one socket */
+	struct tls_client		*tls;		/* NULL: plain */
+	struct span			 host;		/* of the server's URL; plain: empty */
+};
+
 struct agent {
 	struct list_node	 node;		/* in world->agents */
 	struct upstream_world	*world;		/* borrowed: outlives us */
 	struct agent_address	 address;
 	struct agent_limits	 limits;
+	enum upstream_protocol	 protocol;
+	struct tls_client	*tls;		/* ref; NULL: plain */
+	char			*host;		/* owned: whom TLS asks for; NULL: plain */
+	struct tls_session	 session;	/* of the last handshake */
 	struct list_node	 free;		/* struct agent_socket, the latest used first */
 	struct list_node	 peers;		/* struct peer by agent_node, borrowed: they hear when there is room */
 	unsigned		 refs;		/* peers */
@@ -60,6 +76,7 @@ struct agent_socket {
 	struct watch			 watch;
 	struct timeout			 idle;		/* while it is free */
 	struct list_node		 node;		/* in agent->free */
+	struct list_node		 inside_node;	/* in world->inside */
 	struct later			 later;
 	struct agent			*agent;		/* borrowed: it lives while it has sockets */
 	const struct socket_events	*events;	/* of the borrower; NULL: free or closed */
@@ -67,7 +84,12 @@ struct agent_socket {
 	struct stream			 stream;	/* owned */
 	uint64_t			 opened_ms;
 	uint64_t			 requests;	/* begun on it */
+	uint64_t			 sent;		/* bytes of the borrower's */
+	/* by the server's kernel when it was lent; UINT64_MAX: unknown */
+	uint64_t			 acknowledged;
+	unsigned			 wants;		/* the borrower's, enum watch_for */
 	bool				 is_connecting;
+	bool				 is_handshaking;
 };
 
 enum borrow_result {
@@ -78,9 +100,8 @@ enum borrow_result {
 	BORROW_FAILED,		/* errno says why */
 };
 
-/* The agent of that address with those limits, made when it is the first. The caller has a reference. */
-struct agent	*agent_for(struct upstream_world *world, const struct agent_address *address,
-    const struct agent_limits *limits);
+/* The agent of that target, made when it is the first. The caller has a reference. */
+struct agent	*agent_for(struct upstream_world *world, const struct agent_target *target);
 void		 agent_unref(struct agent *agent);	/* the last one closes the free sockets */
 
 /* Sockets in use. */
@@ -100,24 +121,21 @@ agent_has_room(const struct agent *agent)
  * fresh: not a used one. careful: a free socket is looked at once more (a system call) before it is lent, because what
  * is sent on it cannot be sent again.
  */
-enum borrow_result	agent_borrow(struct agent *agent, bool fresh, bool careful, const struct socket_events *events,
+enum borrow_result	 agent_borrow(struct agent *agent, bool fresh, bool careful, const struct socket_events *events,
     void *owner, struct agent_socket **socket_out);
 
 /* The server's own words on how long it keeps an idle connection (`Keep-Alive: timeout=5`). */
-void			agent_hear_keep_alive(struct agent *agent, struct span value);
+void			 agent_hear_keep_alive(struct agent *agent, struct span value);
 
 /* After a complete exchange. Kept, or closed when the limits say so. */
-void			agent_socket_give_back(struct agent_socket *socket);
-void			agent_socket_close(struct agent_socket *socket);
+void			 agent_socket_give_back(struct agent_socket *socket);
+void			 agent_socket_close(struct agent_socket *socket);
 
-/*
- * The verbs of net/stream.h for borrowers. They also see to what TLS does behind them: bytes that wait inside come as
- * another on_readable, and records that the socket did not take leave by themselves.
- */
-enum stream_result	agent_socket_read(struct agent_socket *socket, char *to, size_t room, size_t *count_out);
-enum stream_result	agent_socket_write(struct agent_socket *socket, const struct iovec *pieces, unsigned count,
+/* The verbs of net/stream.h for borrowers. Bytes that then wait inside of TLS come as another on_readable. */
+enum stream_result	 agent_socket_read(struct agent_socket *socket, char *to, size_t room, size_t *count_out);
+enum stream_result	 agent_socket_write(struct agent_socket *socket, const struct iovec *pieces, unsigned count,
     size_t *count_out);
-void			agent_socket_shutdown(struct agent_socket *socket);	/* once all has left */
+void			 agent_socket_shutdown(struct agent_socket *socket);	/* after all was taken */
 
 /* After STREAM_BROKEN: stream_why(); it is gone with the socket. */
 const char		*agent_socket_why(const struct agent_socket *socket);
@@ -125,12 +143,20 @@ const char		*agent_socket_why(const struct agent_socket *socket);
 /*
  * After the server has closed: bytes of ours that it did not take, as when it closes an idle connection while a
  * request is on its way. UINT64_MAX: some, nobody knows how many. 0: it has read the request, and then closed.
+ *
+ * With TLS it is all of them, when nothing that left since the socket was lent has been acknowledged, or else
+ * UINT64_MAX. Never a part: what is one of ours to which of its bytes, only records know. Never 0: a server says
+ * close_notify before it closes, and a request that crosses it is acknowledged though nobody reads it. So what may
+ * happen twice is sent again, and what may not is only when the server cannot have seen any of it.
  */
-uint64_t		agent_socket_unread(struct agent_socket *socket);
+uint64_t		 agent_socket_unread(struct agent_socket *socket);
 
 /* For the busy: whether on_readable and on_writable come. A borrowed socket starts with reads only. */
-void			agent_socket_want(struct agent_socket *socket, unsigned wants);
+void			 agent_socket_want(struct agent_socket *socket, unsigned wants);
 
-void			agent_close_free(struct agent *agent);
+void			 agent_close_free(struct agent *agent);
+
+/* The world's timer: those whose bytes wait inside of TLS. */
+void			 agents_hear_again(struct upstream_world *world);
 
 #endif

@@ -333,12 +333,26 @@ static const struct option_group eject_group = {
 
 /* -- an upstream --------------------------------------------------------------------------------------------------- */
 
+bool
+upstream_has_tls(const struct upstream_options *options)
+{
+	const struct server_options *servers = options->servers.items;
+
+	for (size_t i = 0; i < options->servers.count; i++) {
+		if (servers[i].url.parsed.tls)
+			return true;
+	}
+	return false;
+}
+
 static bool
 upstream_check(struct option_reader *reader, const struct conf_node *node, void *record)
 {
 	const struct upstream_options *options = record;
-	const struct conf_node *key = conf_get(node, "hash_key");
+	const struct conf_node *key = conf_get(node, "hash_key"), *tls = conf_get(node, "tls");
 
+	if (tls != NULL && !upstream_has_tls(options))
+		option_warning(reader, tls, "tls has no effect: no server's URL starts with https://");
 	if (key != NULL && options->balance != BALANCE_HASH && !span_is(options->hash_key.text, DEFAULT_HASH_KEY))
 		option_warning(reader, key, "hash_key has no effect without `balance: hash`");
 	return true;

@@ -116,6 +116,8 @@ extern const struct option_group timeouts_override_group;
 /* A server or a route's `to`: what this version can reach, else the sentence. */
 bool	server_url_parse(struct span text, struct server_url *url_out, struct err *err);
 
+bool	upstream_has_tls(const struct upstream_options *options);	/* some server has */
+
 bool	status_ranges_hold(const struct status_ranges *ranges, unsigned status);
 
 #endif

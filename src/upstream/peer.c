@@ -34,6 +34,23 @@ peer_board_state(const struct peer *peer)
 	return peer->upstream->options->has_health ? board_get(peer->upstream->world->board, peer->key) : BOARD_UNKNOWN;
 }
 
+static struct agent *
+agent_find(const struct upstream *upstream, const struct server_options *server, const struct agent_address *address)
+{
+	struct agent_target target = {
+		.address = address,
+		.limits = &upstream->options->agent,
+		.protocol = (enum upstream_protocol)upstream->options->protocol,
+	};
+
+	if (server->url.parsed.tls) {
+		assert(upstream->tls != NULL);
+		target.tls = upstream->tls;
+		target.host = server->url.parsed.host;
+	}
+	return agent_for(upstream->world, &target);
+}
+
 struct peer *
 peer_create(struct upstream *upstream, struct server *server, const struct agent_address *address)
 {
@@ -44,7 +61,7 @@ peer_create(struct upstream *upstream, struct server *server, const struct agent
 	peer->number = ++upstream->world->peers_made;
 	peer->upstream = upstream;
 	peer->server = server;
-	peer->agent = agent_for(upstream->world, address, &upstream->options->agent);
+	peer->agent = agent_find(upstream, server->options, address);
 	list_add_last(&peer->agent->peers, &peer->agent_node);
 	agent_address_format(address, name);
 	peer->name = span_text(memory_copy_text(name));

@@ -1,4 +1,7 @@
-/* A tiny client: connect, write at once, read until the head is complete. Anything else is a bad probe. */
+/*
+ * A tiny client: connect, with TLS shake hands as requests do, write at once, read until the head is complete. Anything
+ * else is a bad probe.
+ */
 #include "upstream/probe.h"
 
 #include "base/log.h"
@@ -21,6 +24,7 @@ struct probe {
 	struct later	 later;
 	struct stream	 stream;	/* owned */
 	bool		 is_connecting;
+	bool		 is_handshaking;
 	size_t		 len;		/* of head */
 	char		 head[HEAD_MAX];
 };
@@ -106,7 +110,7 @@ probe_read(struct probe *probe)
 		probe_end(probe, false, "it closed the connection without an answer");
 		break;
 	case STREAM_BROKEN:
-		probe_end(probe, false, strerror(errno));
+		probe_end(probe, false, stream_why(&probe->stream));
 		break;
 	}
 }
@@ -137,6 +141,55 @@ probe_ask(struct probe *probe)
 }
 
 static void
+probe_secured(struct probe *probe)
+{
+	struct err err;
+
+	probe->is_handshaking = false;
+	if (tls_client_agreed(probe->peer->agent->tls, probe->stream.tls, &err))
+		probe_ask(probe);
+	else
+		probe_end(probe, false, err.text);
+}
+
+static void
+probe_handshake(struct probe *probe)
+{
+	struct err err;
+
+	switch (stream_handshake(&probe->stream)) {
+	case STREAM_OK:
+		probe_secured(probe);
+		break;
+	case STREAM_AGAIN:
+		watch_want(&probe->watch, stream_wants(&probe->stream));
+		break;
+	case STREAM_END:
+	case STREAM_BROKEN:
+		tls_client_explain(probe->stream.tls, &err);
+		tls_session_fini(&probe->peer->agent->session);
+		probe_end(probe, false, err.text);
+		break;
+	}
+}
+
+/* The agent's session: a probe of a server that is in use costs no full handshake. */
+static void
+probe_secure(struct probe *probe)
+{
+	struct agent *agent = probe->peer->agent;
+	struct tls *tls = tls_client_connect(agent->tls, probe->stream.fd, span_text(agent->host), &agent->session);
+
+	if (tls == NULL) {
+		probe_end(probe, false, "no certificate can be for the host of its URL");
+		return;
+	}
+	stream_secure(&probe->stream, tls);
+	probe->is_handshaking = true;
+	probe_handshake(probe);
+}
+
+static void
 probe_connected(struct probe *probe)
 {
 	socklen_t size = sizeof(int);
@@ -147,6 +200,8 @@ probe_connected(struct probe *probe)
 		error = errno;
 	if (error != 0)
 		probe_end(probe, false, strerror(error));
+	else if (probe->peer->agent->tls != NULL)
+		probe_secure(probe);
 	else
 		probe_ask(probe);
 }
@@ -159,6 +214,8 @@ probe_ready(void *owner, unsigned ready)
 	(void)ready;
 	if (probe->is_connecting)
 		probe_connected(probe);
+	else if (probe->is_handshaking)
+		probe_handshake(probe);
 	else
 		probe_read(probe);
 }
@@ -168,7 +225,8 @@ probe_timed_out(void *owner)
 {
 	struct probe *probe = owner;
 
-	probe_end(probe, false, probe->is_connecting ? "no connection in time" : "no answer in time");
+	probe_end(probe, false, probe->is_connecting ? "no connection in time"
+	    : probe->is_handshaking ? "no TLS handshake in time" : "no answer in time");
 }
 
 void

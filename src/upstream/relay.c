@@ -405,7 +405,8 @@ relay_timed_out(void *owner)
 		relay_answer_unavailable(relay, 1, "no socket became free in time");
 		break;
 	case RELAY_CONNECTING:
-		relay_failed(relay, RETRY_CONNECT, 504, "no connection in time");
+		relay_failed(relay, RETRY_CONNECT, 504,
+		    relay->socket->is_handshaking ? "no TLS handshake in time" : "no connection in time");
 		break;
 	case RELAY_SENT:
 		relay_failed(relay, RETRY_TIMEOUT, 504,

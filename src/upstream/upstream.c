@@ -99,13 +99,14 @@ upstream_join(struct upstream *upstream)
 }
 
 struct upstream *
-upstream_create(const struct upstream_options *options, struct upstream_world *world)
+upstream_create(const struct upstream_options *options, struct upstream_world *world, struct tls_client *tls)
 {
 	struct upstream *upstream = memory_zalloc(sizeof(*upstream));
 	const struct server_options *servers = options->servers.items;
 
 	upstream->options = options;
 	upstream->world = world;
+	upstream->tls = tls ? tls_client_ref(tls) : NULL;
 	upstream->balance.kind = (enum balance_kind)options->balance;
 	upstream->balance.slow_start_ms = options->slow_start;
 	upstream->pump.run = queue_pump;
@@ -148,6 +149,7 @@ upstream_free(struct upstream *upstream)
 		loop_later_cancel(&upstream->pump);
 		list_remove(&upstream->world_node);
 	}
+	tls_client_unref(upstream->tls);
 	memory_free(upstream->peers);
 	memory_free(upstream->servers);
 	memory_free(upstream);

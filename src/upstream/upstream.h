@@ -24,6 +24,7 @@ struct upstream {
 	struct list_node		 world_node;	/* in world->upstreams */
 	const struct upstream_options	*options;	/* borrowed from the site's arena */
 	struct upstream_world		*world;		/* borrowed; NULL: checking only, then there are no peers */
+	struct tls_client		*tls;		/* ref; NULL: no server speaks it */
 	bool				 is_used;	/* a route names it */
 
 	struct server	*servers;	/* owned */
@@ -46,8 +47,9 @@ struct upstream {
 	struct timer	probe_timer;
 };
 
-/* options live longer. world NULL: checking only. */
-struct upstream		*upstream_create(const struct upstream_options *options, struct upstream_world *world);
+/* options live longer. world NULL: checking only. tls: for servers with https://; takes a reference of its own. */
+struct upstream		*upstream_create(const struct upstream_options *options, struct upstream_world *world,
+    struct tls_client *tls);
 void			 upstream_free(struct upstream *upstream);
 
 /* predecessor: the upstream of that name in the site before, or NULL. */

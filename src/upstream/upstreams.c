@@ -25,12 +25,43 @@ upstreams_add(struct upstreams *upstreams, struct upstream *upstream)
 	upstreams->items[upstreams->count++] = upstream;
 }
 
+/* -- TLS ----------------------------------------------------------------------------------------------------------- */
+
+/* Without what its servers need to be spoken to it has no peers: whoever builds the site refuses it. */
+static void
+upstreams_make(struct upstreams *upstreams, const struct upstream_options *options, const struct conf_node *tls_node)
+{
+	static const char *const http1[] = { "http/1.1", NULL }, *const h2[] = { "h2", NULL };
+	struct tls_client *tls = NULL;
+	bool needs_tls = upstream_has_tls(options);
+
+	if (needs_tls)
+		tls = tls_client_create(&options->tls, tls_node, upstreams->reader,
+		    options->protocol == UPSTREAM_H2 ? h2 : http1);
+	upstreams_add(upstreams, upstream_create(options, needs_tls && tls == NULL ? NULL : upstreams->world, tls));
+	tls_client_unref(tls);
+}
+
+/* -- those of `upstreams:` ----------------------------------------------------------------------------------------- */
+
 static const struct conf_node *
-servers_node(const struct option_reader *reader, const char *name)
+node_of(const struct option_reader *reader, const char *name, const char *key)
 {
 	const struct conf_node *all = reader->conf ? conf_get(conf_root(reader->conf), "upstreams") : NULL;
 
-	return all ? conf_get(conf_get(all, name), "servers") : NULL;
+	return all ? conf_get(conf_get(all, name), key) : NULL;
+}
+
+static void
+declared_add(struct upstreams *upstreams, const struct upstream_options *options)
+{
+	struct option_reader *reader = upstreams->reader;
+
+	option_enter(reader, options->name.at);
+	option_enter(reader, "tls");
+	upstreams_make(upstreams, options, node_of(reader, options->name.at, "tls"));
+	option_leave(reader);
+	option_leave(reader);
 }
 
 static void
@@ -40,7 +71,7 @@ declared_check(struct upstreams *upstreams, const struct upstream_options *optio
 
 	option_enter(reader, options->name.at);
 	option_enter(reader, "servers");
-	name_check(&upstreams->check, reader, servers_node(reader, options->name.at), options);
+	name_check(&upstreams->check, reader, node_of(reader, options->name.at, "servers"), options);
 	option_leave(reader);
 	option_leave(reader);
 }
@@ -55,7 +86,7 @@ upstreams_create(struct option_reader *reader, const struct conf_records *declar
 	upstreams->world = world;
 	name_check_init(&upstreams->check);
 	for (size_t i = 0; i < declared->count; i++) {
-		upstreams_add(upstreams, upstream_create(&options[i], world));
+		declared_add(upstreams, &options[i]);
 		if (world == NULL)
 			declared_check(upstreams, &options[i]);
 	}
@@ -145,9 +176,9 @@ upstreams_for_url(struct upstreams *upstreams, struct span url, struct err *err)
 		return NULL;
 	if (upstreams->world == NULL)
 		name_check(&upstreams->check, upstreams->reader, NULL, options);
-	upstream = upstream_create(options, upstreams->world);
+	upstreams_make(upstreams, options, NULL);
+	upstream = upstreams->items[upstreams->count - 1];
 	upstream->is_used = true;
-	upstreams_add(upstreams, upstream);
 	return upstream;
 }
 

@@ -32,8 +32,8 @@ void			 upstream_world_drain(struct upstream_world *world);
 
 /*
  * Makes objects of the declared entries. The reader stands at `upstreams`. world NULL: checking only; then names that
- * do not resolve are warned of. Problems go to the reader. NULL when there were any. The records and the reader's
- * arena live longer than the upstreams.
+ * do not resolve are warned of. Problems go to the reader; an upstream that has one is only good for being asked for
+ * by what comes after. The records and the reader's arena live longer than the upstreams.
  */
 struct upstreams	*upstreams_create(struct option_reader *reader, const struct conf_records *declared,
     struct upstream_world *world);

@@ -103,6 +103,12 @@ tick(void *owner)
 	timer_arm(&world->tick, TICK_MS);
 }
 
+static void
+inside_due(void *owner)
+{
+	agents_hear_again(owner);
+}
+
 struct upstream_world *
 upstream_world_create(struct loop *loop, struct board *board, const struct slots *slots, struct slot *slot,
     unsigned slot_number)
@@ -118,8 +124,10 @@ upstream_world_create(struct loop *loop, struct board *board, const struct slots
 	world->fields_room = memory_zalloc(WORLD_FIELDS_ROOM * sizeof(*world->fields_room));
 	list_init(&world->agents);
 	list_init(&world->upstreams);
+	list_init(&world->inside);
 	list_init(&world->over_relays);
 	list_init(&world->free_relays);
+	timer_init(&world->inside_timer, loop, inside_due, world);
 	timer_init(&world->tick, loop, tick, world);
 	timer_arm(&world->tick, TICK_MS);
 	return world;
@@ -159,6 +167,7 @@ upstream_world_free(struct upstream_world *world)
 	assert(list_is_empty(&world->upstreams) && list_is_empty(&world->agents));
 	relays_free(&world->over_relays);
 	relays_free(&world->free_relays);
+	timer_fini(&world->inside_timer);
 	timer_fini(&world->tick);
 	resolver_free(world->resolver);
 	names_free(world);

@@ -35,6 +35,8 @@ struct upstream_world {
 	struct list_node	 agents;	/* struct agent */
 	struct list_node	 upstreams;	/* struct upstream by world_node: those of every site alive */
 	struct upstreams	*current;	/* borrowed: the site in use probes; NULL: none yet */
+	struct list_node	 inside;	/* struct agent_socket by inside_node: TLS has more for them */
+	struct timer		 inside_timer;	/* then they hear of it */
 	struct resolver		*resolver;	/* owned; NULL until a name is to be resolved */
 	struct known_name	*names;		/* owned: what names stood for last */
 	uint32_t		 peers_made;

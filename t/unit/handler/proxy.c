@@ -333,7 +333,7 @@ static const struct {
 	{ "apo", "t.yaml:1:8: proxy: there is no upstream \"apo\" (did you mean \"api\"?)" },
 	{ "{to: something}", "t.yaml:1:13: proxy.to: there is no upstream \"something\", and it is no URL" },
 	{ "\"ftp://x\"", "t.yaml:1:8: proxy: " },
-	{ "\"https://x\"", "https:// servers are not supported in this version" },
+	{ "\"srv+https://x\"", "srv+http:// is not supported in this version" },
 	{ "{websocket: true}", "proxy.to: required key is missing" },
 	{ "{to: api, strip_prefix: v1}", "proxy.strip_prefix: a path prefix starts with /" },
 	{ "{to: api, strip_prefix: /v1, path: /x}", "strip_prefix and path exclude each other" },

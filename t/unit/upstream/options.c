@@ -75,6 +75,9 @@ test_defaults(void **state)
 	assert_int_equal(options->eject.failures, 5);
 	assert_int_equal(options->eject.duration, 10000);
 	assert_true(span_is(options->hash_key.text, "{client_ip}"));
+	assert_int_equal(options->protocol, UPSTREAM_HTTP1);
+	assert_true(options->tls.verify);
+	assert_false(upstream_has_tls(options));
 	reading_end(&reading);
 }
 
@@ -102,6 +105,34 @@ test_all_keys(void **state)
 	reading_end(&reading);
 }
 
+static void
+test_tls(void **state)
+{
+	struct reading reading;
+	struct upstream_options *options = &reading.options;
+	const struct server_options *servers;
+
+	reading_begin(&reading,
+	    "servers: [\"http://a\", \"https://b\", \"https://[::1]:8443/x\"]\nprotocol: h2\n"
+	    "tls: {ca: /ca.pem, server_name: api.Example.com, cert: /c.pem, key: /k.pem}\n");
+	assert_true(reading.is_good);
+	assert_int_equal(reading.problems.warnings, 0);
+	assert_true(upstream_has_tls(options));
+	assert_int_equal(options->protocol, UPSTREAM_H2);
+	assert_true(options->tls.verify);
+	assert_true(span_is(options->tls.ca, "/ca.pem"));
+	assert_true(span_is(options->tls.server_name, "api.Example.com"));
+	assert_true(span_is(options->tls.cert, "/c.pem"));
+	assert_true(span_is(options->tls.key, "/k.pem"));
+	servers = options->servers.items;
+	assert_false(servers[0].url.parsed.tls);
+	assert_true(servers[1].url.parsed.tls);
+	assert_int_equal(servers[1].url.parsed.port, 443);
+	assert_true(span_is(servers[2].url.parsed.host, "::1"));
+	assert_int_equal(servers[2].url.parsed.port, 8443);
+	reading_end(&reading);
+}
+
 static const struct {
 	const char	*yaml;
 	const char	*problem;
@@ -110,12 +141,26 @@ static const struct {
 	{ "servers: []\n", "servers: " },
 	{ "servers: \"http://a\"\nserver: x\n", "server: unknown key (did you mean \"servers\"?)" },
 	{ "servers: [\"http://a\", \"ftp://b\"]\n", "t.yaml:1:23: servers[1]: \"ftp://b\" is no server URL" },
-	{ "servers: \"https://a\"\n", "https:// servers are not supported in this version" },
 	{ "servers: \"srv+http://a\"\n", "srv+http:// is not supported in this version" },
 	{ "servers: [{weight: 2}]\n", "servers[0].url: required key is missing" },
 	{ "servers: [{url: \"http://a\", weight: 0}]\n", "servers[0].weight: out of range" },
-	{ "servers: \"http://a\"\nprotocol: h2\n", "protocol: \"h2\" is not supported in this version" },
-	{ "servers: \"http://a\"\ntls: {verify: true}\n", "tls: not supported in this version" },
+	{ "servers: \"srv+https://a\"\n", "srv+http:// is not supported in this version" },
+	{ "servers: \"https://u:p@a\"\n", "a server URL takes no user and password" },
+	{ "servers: \"http://a\"\nprotocol: h3\n", "protocol: expected one of http/1.1, h2; got \"h3\"" },
+	{ "servers: \"http://a\"\ntls: {verify: true}\n",
+	  "t.yaml:2:6: tls: warning: tls has no effect: no server's URL starts with https://" },
+	{ "servers: \"https://a\"\ntls: {verify: false}\n",
+	  "t.yaml:2:15: tls: warning: the servers' certificates are not verified" },
+	{ "servers: \"https://a\"\ntls: {verify: false, ca: x}\n", "tls: warning: ca has no effect with `verify: false`" },
+	{ "servers: \"https://a\"\ntls: {cert: x}\n", "tls: `cert` without `key`" },
+	{ "servers: \"https://a\"\ntls: {key: x}\n", "tls: `key` without `cert`" },
+	{ "servers: \"https://a\"\ntls: {server_name: 127.0.0.1}\n", "tls.server_name: expected a host name such as" },
+	{ "servers: \"https://a\"\ntls: {server_name: \"::1\"}\n", "tls.server_name: expected a host name such as" },
+	{ "servers: \"https://a\"\ntls: {server_name: \"*.a.test\"}\n", "tls.server_name: expected a host name" },
+	{ "servers: \"https://a\"\ntls: {server_name: \"a.test:443\"}\n", "tls.server_name: expected a host name" },
+	{ "servers: \"https://a\"\ntls: {server_name: \"a.test.\"}\n", "tls.server_name: expected a host name" },
+	{ "servers: \"https://a\"\ntls: {server_name: \".a\"}\n", "tls.server_name: expected a host name" },
+	{ "servers: \"https://a\"\ntls: {name: a}\n", "tls.name: unknown key" },
 	{ "servers: \"http://a\"\nbalance: fair\n", "balance: " },
 	{ "servers: \"http://a\"\nhash_key: \"{nope}\"\nbalance: hash\n", "hash_key: unknown placeholder {nope}" },
 	{ "servers: \"http://a\"\nhash_key: \"{path}\"\n", "warning: hash_key has no effect" },
@@ -201,10 +246,12 @@ test_checking_warns_of_names(void **state)
 	assert_true(upstreams_is_used(upstreams, 1));
 	assert_non_null(upstreams_for_url(upstreams, SPAN_OF("http://127.0.0.1:3"), &err));
 	assert_ptr_equal(upstreams_for_url(upstreams, SPAN_OF("http://127.0.0.1:3"), &err), upstreams_at(upstreams, 2));
-	assert_null(upstreams_for_url(upstreams, SPAN_OF("https://127.0.0.1:3"), &err));
-	assert_string_equal(err.text, "https:// servers are not supported in this version");
+	assert_null(upstreams_for_url(upstreams, SPAN_OF("srv+https://a.test"), &err));
+	assert_string_equal(err.text, "srv+http:// is not supported in this version");
+	assert_non_null(upstreams_for_url(upstreams, SPAN_OF("https://127.0.0.1:3"), &err));
+	assert_non_null(upstreams_at(upstreams, 3)->tls);
 	assert_int_equal(upstreams_count(upstreams), 2);
-	assert_int_equal(upstreams_count_all(upstreams), 3);
+	assert_int_equal(upstreams_count_all(upstreams), 4);
 	upstreams_free(upstreams);
 	reading_end(&reading);
 }
@@ -215,6 +262,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_all_keys),
+		cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_wrongs),
 		cmocka_unit_test(test_a_route_may_override),
 		cmocka_unit_test(test_checking_warns_of_names),
