@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "net/tls.h"
 #include "store/slots.h"
+#include "upstream/h2_link.h"
 #include "upstream/peer.h"
 #include "upstream/world.h"
 
@@ -115,6 +116,8 @@ agent_create(struct upstream_world *world, const struct agent_target *target)
 	}
 	list_init(&agent->free);
 	list_init(&agent->peers);
+	list_init(&agent->links);
+	list_init(&agent->full_links);
 	list_add_last(&world->agents, &agent->node);
 	return agent;
 }
@@ -157,6 +160,7 @@ agent_close_free(struct agent *agent)
 	agent->refs++;
 	while ((node = list_first(&agent->free)) != NULL)
 		agent_socket_close(LIST_OWNER(node, struct agent_socket, node));
+	h2_links_close_idle(agent);
 	agent->refs--;
 	agent_leave(agent);
 }
@@ -556,8 +560,8 @@ agent_borrow(struct agent *agent, bool fresh, bool careful, const struct socket_
 	return socket_open(agent, events, owner, socket_out);
 }
 
-static struct timeout_class *
-idle_class(struct agent *agent)
+struct timeout_class *
+agent_idle_class(struct agent *agent)
 {
 	uint64_t idle_ms = agent->limits.idle_timeout;
 
@@ -586,6 +590,6 @@ agent_socket_give_back(struct agent_socket *socket)
 	watch_want(&socket->watch, WATCH_READ);
 	list_add_first(&agent->free, &socket->node);
 	agent->free_count++;
-	timeout_arm(&socket->idle, idle_class(agent));
+	timeout_arm(&socket->idle, agent_idle_class(agent));
 	peers_hear_of_room(&agent->peers);
 }

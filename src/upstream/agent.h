@@ -66,6 +66,11 @@ struct agent {
 	unsigned		 refs;		/* peers */
 	unsigned		 free_count;
 	unsigned		 count;		/* sockets, free ones included */
+	struct list_node	 links;		/* of UPSTREAM_H2: struct h2_link with room for a stream */
+	struct list_node	 full_links;	/* the others */
+	unsigned		 link_count;	/* each has a socket that is not free */
+	unsigned		 idle_links;	/* of those, without a stream */
+	unsigned		 streams;	/* on all links */
 	uint64_t		 told_seconds;	/* the last `Keep-Alive: timeout=` of the server; 0: none */
 	uint64_t		 told_ms;	/* how long that lets us keep a free socket */
 	uint64_t		 idle_ms;	/* what idle_class stands for */
@@ -104,17 +109,17 @@ enum borrow_result {
 struct agent	*agent_for(struct upstream_world *world, const struct agent_target *target);
 void		 agent_unref(struct agent *agent);	/* the last one closes the free sockets */
 
-/* Sockets in use. */
+/* Requests in flight: sockets in use, and streams on those that are links. */
 static inline unsigned
 agent_busy(const struct agent *agent)
 {
-	return agent->count - agent->free_count;
+	return agent->count - agent->free_count - agent->link_count + agent->streams;
 }
 
 static inline bool
 agent_has_room(const struct agent *agent)
 {
-	return agent->free_count > 0 || agent->count < agent->limits.max_sockets;
+	return agent->free_count > 0 || agent->count < agent->limits.max_sockets || !list_is_empty(&agent->links);
 }
 
 /*
@@ -154,6 +159,10 @@ uint64_t		 agent_socket_unread(struct agent_socket *socket);
 /* For the busy: whether on_readable and on_writable come. A borrowed socket starts with reads only. */
 void			 agent_socket_want(struct agent_socket *socket, unsigned wants);
 
+/* How long a socket is kept while nobody uses it. NULL: for ever. */
+struct timeout_class	*agent_idle_class(struct agent *agent);
+
+/* What no request uses: free sockets, links without streams. */
 void			 agent_close_free(struct agent *agent);
 
 /* The world's timer: those whose bytes wait inside of TLS. */

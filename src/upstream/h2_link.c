@@ -15,11 +15,11 @@
 #include <sys/socket.h>
 
 enum {
-	STREAMS_ASSUMED = 100,		/* until the server has told */
-	FRESH_MS = 1000,		/* a link this young is no kept one that has died unnoticed */
-	WRITES_MAX = 8,			/* a turn */
-	OUT_KEPT = 16 * 1024,		/* of an idle link's room */
-	JOINED_MAX = 2048,		/* pieces that are copied together */
+	STREAMS_ASSUMED = 100,	/* until the server has told */
+	FRESH_MS = 1000,	/* a link this young is no kept one that has died unnoticed */
+	WRITES_MAX = 8,		/* a turn */
+	OUT_KEPT = 16 * 1024,	/* of an idle link's room */
+	JOINED_MAX = 2048,	/* pieces that are copied together */
 	FRAME_HEAD = 9,
 	WHY_MAX = 256,
 };
@@ -47,6 +47,7 @@ struct h2_link {
 	bool			 is_idle;	/* counted in agent->idle_links */
 	bool			 has_room;	/* in which list it stands */
 	bool			 send_broken;	/* the server takes nothing any more; it may still answer */
+	bool			 is_on_stack;	/* its owners are being told: not to be closed now */
 };
 
 /* -- room ---------------------------------------------------------------------------------------------------------- */
@@ -71,7 +72,10 @@ link_count_idle(struct h2_link *link, bool is_idle)
 	if (link->is_idle == is_idle)
 		return;
 	link->is_idle = is_idle;
-	link->agent->idle_links += is_idle ? 1 : -1u;
+	if (is_idle)
+		link->agent->idle_links++;
+	else
+		link->agent->idle_links--;
 }
 
 static void
@@ -173,11 +177,10 @@ link_taken(const struct h2_link *link, uint64_t unread)
 	return link->written - unread;
 }
 
-/* The connection is gone. why may lie in what is closed here. */
+/* The connection is gone. unread: as agent_socket_unread() has it. why may lie in what is closed here. */
 static void
-link_fail(struct h2_link *link, bool is_reset, const char *why)
+link_fail(struct h2_link *link, uint64_t unread, const char *why)
 {
-	uint64_t unread = is_reset ? UINT64_MAX : agent_socket_unread(link->socket);
 	uint64_t taken = link_taken(link, unread);
 	char kept[WHY_MAX];
 	struct list_node *node;
@@ -241,22 +244,27 @@ link_settle(struct h2_link *link)
 }
 
 static void
-links_settle(struct list_node *links)
+links_close_idle(struct list_node *links)
 {
-	for (struct list_node *node = links->next; node != NULL && node != links; node = node->next) {
+	struct list_node *next;
+
+	for (struct list_node *node = links->next; node != NULL && node != links; node = next) {
 		struct h2_link *link = LIST_OWNER(node, struct h2_link, node);
 
-		if (link->count == 0)
+		next = node->next;
+		if (link->is_on_stack)
 			loop_later(link->world->loop, &link->turn);
+		else if (link->count == 0)
+			link_idle_too_long(link);
 	}
 }
 
-/* At the end of the turn: one of them may be on the stack. */
+/* The caller holds the agent: it is not freed with its last socket here. */
 void
 h2_links_close_idle(struct agent *agent)
 {
-	links_settle(&agent->links);
-	links_settle(&agent->full_links);
+	links_close_idle(&agent->links);
+	links_close_idle(&agent->full_links);
 }
 
 /* -- what owners are told ------------------------------------------------------------------------------------------ */
@@ -467,12 +475,14 @@ link_turn(struct later *later)
 	struct h2_link *link = LIST_OWNER(later, struct h2_link, turn);
 
 	if (!link_send(link)) {
-		link_fail(link, true, h2_client_why(link->client));
+		link_fail(link, 0, h2_client_why(link->client));
 		return;
 	}
+	link->is_on_stack = true;
 	link_tell(link);
+	link->is_on_stack = false;
 	if (!link->is_connecting && h2_client_is_over(link->client) && !is_waiting(link))
-		link_fail(link, false, h2_client_why(link->client));
+		link_fail(link, 0, h2_client_why(link->client));
 	else
 		link_settle(link);
 }
@@ -480,15 +490,25 @@ link_turn(struct later *later)
 static void
 link_received(struct h2_link *link, struct span bytes)
 {
-	bool is_sound = h2_client_receive(link->client, bytes);
+	bool is_sound;
 
+	link->is_on_stack = true;
+	is_sound = h2_client_receive(link->client, bytes);
 	link_tell(link);
+	link->is_on_stack = false;
 	if (!is_sound) {
-		link_fail(link, true, h2_client_why(link->client));
+		link_fail(link, 0, h2_client_why(link->client));
 		return;
 	}
 	link_look_at_client(link);
 	loop_later(link->world->loop, &link->turn);
+}
+
+static const char *
+link_end_why(const struct h2_link *link)
+{
+	return h2_client_takes_more(link->client) ? "it closed the connection before the response was complete"
+	    : h2_client_why(link->client);
 }
 
 static void
@@ -505,10 +525,10 @@ socket_readable(void *owner)
 	case STREAM_AGAIN:
 		break;
 	case STREAM_END:
-		link_fail(link, false, "it closed the connection before the response was complete");
+		link_fail(link, agent_socket_unread(link->socket), link_end_why(link));
 		break;
 	case STREAM_BROKEN:
-		link_fail(link, true, agent_socket_why(link->socket));
+		link_fail(link, UINT64_MAX, agent_socket_why(link->socket));
 		break;
 	}
 }
@@ -570,7 +590,9 @@ socket_connected(void *owner, int error, const char *why)
 		return;
 	}
 	link->is_connecting = false;
+	link->is_on_stack = true;
 	connected_tell(link);
+	link->is_on_stack = false;
 	loop_later(link->world->loop, &link->turn);
 }
 
