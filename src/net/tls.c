@@ -34,7 +34,7 @@ tls_create(struct ssl_ctx_st *context, int fd, enum tls_side side)
 		abort();	/* only without memory: base/memory.h */
 	SSL_set_mode(tls->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_set_options(tls->ssl, SSL_OP_NO_RENEGOTIATION);
+	SSL_set_options(tls->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_set_read_ahead(tls->ssl, 1);
 	SSL_set0_rbio(tls->ssl, tls_bio_ref());
 	SSL_set0_wbio(tls->ssl, tls_bio_ref());
@@ -162,6 +162,7 @@ tls_handshake(struct tls *tls)
 	verb_begin(tls);
 	if (tls->is_ready)
 		return handshake_flush(tls);
+	tls_wire_listen(&tls->wire);
 	if (SSL_in_before(tls->ssl) && !SSL_is_server(tls->ssl))
 		tls->wire.is_dry = true;	/* a server speaks second */
 	answer = SSL_do_handshake(tls->ssl);
@@ -227,6 +228,8 @@ tls_read(struct tls *tls, char *to, size_t room, size_t *count_out)
 	}
 	assert(tls->is_ready && room > 0);
 	verb_begin(tls);
+	if (!tls->is_full)
+		tls_wire_listen(&tls->wire);	/* else for what was read ahead; readiness tells of more */
 	result = read_some(tls, to, room, count_out);
 	if (!read_answer(tls))
 		tls->is_deaf = true;
@@ -249,12 +252,6 @@ tls_has_input(const struct tls *tls)
 
 /* -- the end ------------------------------------------------------------------------------------------------------- */
 
-static bool
-has_reason(const struct tls *tls)
-{
-	return tls->reason.sentence || tls->reason.code != 0 || tls->reason.error != 0;
-}
-
 enum stream_result
 tls_write_failed(struct tls *tls)
 {
@@ -263,13 +260,14 @@ tls_write_failed(struct tls *tls)
 	tls->is_deaf = true;
 	if (tls_wire_has_written())
 		tls_wire_send(&tls->wire);	/* an alert that says what we did not like */
-	if (tls->end != STREAM_OK || has_reason(tls))
+	if (tls->end != STREAM_OK || tls_has_reason(tls))
 		return STREAM_BROKEN;
 	verb_begin(tls);
+	tls_wire_listen(&tls->wire);
 	if (SSL_peek(tls->ssl, &byte, 1) <= 0 && tls_judge(tls, 0) == STREAM_BROKEN)
 		tls->end = STREAM_BROKEN;
 	tls_wire_keep(&tls->wire);
-	if (!has_reason(tls))
+	if (!tls_has_reason(tls))
 		tls->reason.error = tls->wire.error;
 	return STREAM_BROKEN;
 }
@@ -278,6 +276,9 @@ void
 tls_shutdown(struct tls *tls)
 {
 	if (!tls->is_ready || tls->is_deaf || tls->is_shut || tls->end == STREAM_BROKEN)
+		return;
+	tls_flush(tls);	/* what was held back for more */
+	if (tls->is_deaf)
 		return;
 	verb_begin(tls);
 	tls->is_shut = true;

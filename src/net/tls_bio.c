@@ -230,9 +230,14 @@ void
 tls_wire_begin(struct tls_wire *wire)
 {
 	assert(gathered.len == 0);
+	BIO_set_data(shared, wire);
+}
+
+void
+tls_wire_listen(struct tls_wire *wire)
+{
 	wire->is_dry = false;
 	wire->reads_left = READS_MAX;
-	BIO_set_data(shared, wire);
 }
 
 bool

@@ -24,8 +24,8 @@ struct tls_wire {
 	uint32_t	 rest_sent;	/* of rest_len */
 	int		 fd;		/* borrowed */
 	int		 error;		/* the errno that ended it; 0: none */
-	uint8_t		 reads_left;	/* how often this verb may still call recv(2) */
-	bool		 is_dry;	/* the socket has no more for this verb */
+	uint8_t		 reads_left;	/* how often recv(2) may still be called before tls_wire_listen() */
+	bool		 is_dry;	/* the socket had no more: it is not asked until tls_wire_listen() */
 	bool		 has_ended;	/* the peer's FIN was read */
 };
 
@@ -34,6 +34,7 @@ struct bio_st	*tls_bio_ref(void);	/* the process's BIO; each reference is given 
 void		 tls_wire_init(struct tls_wire *wire, int fd);
 void		 tls_wire_fini(struct tls_wire *wire);
 void		 tls_wire_begin(struct tls_wire *wire);
+void		 tls_wire_listen(struct tls_wire *wire);	/* the socket may have more than it had */
 bool		 tls_wire_has_written(void);	/* since tls_wire_begin(), and it has not been sent or kept */
 size_t		 tls_wire_waiting(const struct tls_wire *wire);	/* bytes of `rest` */
 

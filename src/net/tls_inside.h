@@ -42,6 +42,8 @@ struct tls {
 /* What OpenSSL's answer of zero or less means: STREAM_AGAIN, STREAM_END, or STREAM_BROKEN with its reason kept. */
 enum stream_result	tls_judge(struct tls *tls, int answer);
 
+bool			tls_has_reason(const struct tls *tls);
+
 /* OpenSSL's queue is of the process: what others left in it would be taken for this connection's. */
 void			tls_queue_clear(void);
 

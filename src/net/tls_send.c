@@ -102,9 +102,17 @@ speed_look(struct tls *tls)
 
 /*
  * The BIO takes everything, so OpenSSL can only want to read here: when the peer has sent the first half of a handshake
- * message. It would have to be waited for with writing blocked; nobody honest does that. One record, unless the peer
- * has asked for smaller ones (RFC 6066 §4).
+ * message. It would have to be waited for with writing blocked; nobody honest does that.
  */
+static bool
+write_fail(struct tls *tls)
+{
+	if (tls_judge(tls, 0) == STREAM_AGAIN)
+		tls->reason.sentence = "the peer stopped in the middle of a handshake message";
+	return false;
+}
+
+/* One record, unless the peer has asked for smaller ones (RFC 6066 §4). */
 static bool
 record_write(struct tls *tls, const char *from, size_t length)
 {
@@ -112,11 +120,8 @@ record_write(struct tls *tls, const char *from, size_t length)
 
 	tls->slow_left -= tls->slow_left < length ? tls->slow_left : (uint32_t)length;
 	while (length > 0) {
-		if (!SSL_write_ex(tls->ssl, from, length, &count)) {
-			if (tls_judge(tls, 0) == STREAM_AGAIN)
-				tls->reason.sentence = "the peer stopped in the middle of a handshake message";
-			return false;
-		}
+		if (!SSL_write_ex(tls->ssl, from, length, &count))
+			return write_fail(tls);
 		from += count;
 		length -= count;
 	}
@@ -197,8 +202,9 @@ send_end(struct tls *tls, size_t taken, size_t *count_out)
 {
 	if (!tls_wire_send(&tls->wire))
 		return false;
-	tls->owed = tls_wire_waiting(&tls->wire) > 0 && taken > 0 ? 1 : 0;
-	*count_out = taken - tls->owed;
+	if (taken > 0)
+		tls->owed = tls_wire_waiting(&tls->wire) > 0 ? 1 : 0;
+	*count_out = taken > 0 ? taken - tls->owed : 0;
 	return true;
 }
 
@@ -213,10 +219,9 @@ usual_write(struct tls *tls, struct feed *feed, size_t *count_out)
 {
 	size_t given = feed->left, budget;
 
-	assert(given >= tls->owed);
 	if (!send_begin(tls, &budget))
 		return tls_write_failed(tls);
-	feed_skip(feed, tls->owed);
+	feed_skip(feed, given > 0 ? tls->owed : 0);
 	if (budget > 0 && tls->held_len + feed->left > 0) {
 		if (!records_write(tls, feed, budget))
 			return tls_write_failed(tls);

@@ -18,12 +18,17 @@ static const struct {
 	{ SSL_R_HTTP_REQUEST, "the client speaks HTTP without TLS" },
 	{ SSL_R_HTTPS_PROXY_REQUEST, "the client speaks HTTP without TLS" },
 	{ SSL_R_WRONG_VERSION_NUMBER, "what the peer sent is not TLS" },
-	{ SSL_R_UNEXPECTED_EOF_WHILE_READING, "the peer closed the connection without close_notify" },
 	{ SSL_R_NO_SHARED_CIPHER, "no shared cipher" },
 	{ SSL_R_UNSUPPORTED_PROTOCOL, "no shared protocol version" },
 	{ SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "the client sent no certificate" },
 	{ SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, "a record was damaged on its way (bad record MAC)" },
 };
+
+bool
+tls_has_reason(const struct tls *tls)
+{
+	return tls->reason.sentence || tls->reason.code != 0 || tls->reason.error != 0;
+}
 
 void
 tls_queue_clear(void)
@@ -50,18 +55,24 @@ reason_take(struct tls *tls)
 {
 	unsigned long code = queue_take();
 
-	if (tls->reason.sentence || tls->reason.code != 0 || tls->reason.error != 0)
+	if (tls_has_reason(tls))
 		return;
-	if (code != 0 && ERR_GET_REASON(code) != SSL_R_UNEXPECTED_EOF_WHILE_READING)
-		tls->reason.code = code;
-	else if (tls->wire.error != 0)
+	tls->reason.code = code;
+	if (code == 0)
 		tls->reason.error = tls->wire.error;
-	else if (!tls->wire.has_ended)
-		tls->reason.code = code;
-	else if (tls->is_ready)
-		tls->reason.sentence = "the peer closed the connection without close_notify";
-	else
-		tls->reason.sentence = "the peer closed the connection during the handshake";
+}
+
+/*
+ * OpenSSL is told to take a FIN for a close_notify (tls.c), so that it does not send alerts to somebody who has left, or
+ * forget his session. That it was none is seen by what was read last.
+ */
+static enum stream_result
+judge_end(struct tls *tls)
+{
+	if (!tls->wire.has_ended)
+		return STREAM_END;
+	tls->reason.sentence = "the peer closed the connection without close_notify";
+	return STREAM_BROKEN;
 }
 
 enum stream_result
@@ -72,11 +83,24 @@ tls_judge(struct tls *tls, int answer)
 	case SSL_ERROR_WANT_WRITE:
 		return STREAM_AGAIN;
 	case SSL_ERROR_ZERO_RETURN:
-		return STREAM_END;
+		return judge_end(tls);
 	default:
 		reason_take(tls);
 		return STREAM_BROKEN;
 	}
+}
+
+/* "tlsv13 alert certificate required", "tlsv1 unrecognized name": what stands behind the version, and "alert". */
+static const char *
+alert_words(unsigned long code)
+{
+	const char *words = ERR_reason_error_string(code), *at;
+
+	if (words == NULL)
+		return SSL_alert_desc_string_long(ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET);
+	if ((at = strstr(words, " alert ")) != NULL)
+		return at + strlen(" alert ");
+	return (at = strchr(words, ' ')) != NULL ? at + 1 : words;
 }
 
 static const char *
@@ -86,7 +110,7 @@ code_format(const struct tls *tls, unsigned long code, char *to, size_t room)
 	const char *words = ERR_reason_error_string(code);
 
 	if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET) {
-		snprintf(to, room, "the peer refused: %s", SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
+		snprintf(to, room, "the peer refused: %s", alert_words(code));
 		return to;
 	}
 	if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
