@@ -36,11 +36,24 @@ on_new_session(SSL *ssl, SSL_SESSION *made)
 	return 1;
 }
 
+static void
+on_event(const SSL *ssl, int where, int value)
+{
+	struct tls_session *session;
+
+	if ((where & SSL_CB_ALERT) == 0 || value >> 8 != SSL3_AL_FATAL)
+		return;
+	session = SSL_get_ex_data(ssl, slot_number());
+	if (session != NULL)
+		tls_session_fini(session);
+}
+
 void
 tls_session_setup(SSL_CTX *context)
 {
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(context, on_new_session);
+	SSL_CTX_set_info_callback(context, on_event);
 }
 
 static bool
@@ -57,9 +70,15 @@ is_usable(const struct tls_session *session)
 void
 tls_session_attach(SSL *ssl, struct tls_session *session)
 {
+	SSL_SESSION *copy;
+
 	SSL_set_ex_data(ssl, slot_number(), session);
-	if (is_usable(session))
-		SSL_set_session(ssl, session->session);
-	else
+	if (!is_usable(session)) {
 		tls_session_fini(session);
+		return;
+	}
+	copy = SSL_SESSION_dup(session->session);
+	if (copy != NULL)
+		SSL_set_session(ssl, copy);
+	SSL_SESSION_free(copy);
 }
