@@ -276,7 +276,7 @@ tls_certificate_names(const struct tls_certificate *certificate, struct span hos
 {
 	char address[64];
 
-	if (host.len == 0)
+	if (host.len == 0 || host.at[0] == '.')	/* OpenSSL would take that for "anything below" */
 		return false;
 	if (X509_check_host(certificate->leaf, host.at, host.len, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1)
 		return true;

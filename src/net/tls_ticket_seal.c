@@ -67,16 +67,22 @@ unseal(const struct tls_ticket_keys *keys, const unsigned char *name, const unsi
 	return age;
 }
 
-/* SSL_CTX_set_tlsext_ticket_key_evp_cb(3) tells the answers. */
+/*
+ * SSL_CTX_set_tlsext_ticket_key_evp_cb(3) tells the answers; 2 is "good, and send a new one". In TLS 1.3 that is always
+ * so: a client uses a ticket once (RFC 8446 §C.4), and without a new one its next handshake would be a full one.
+ */
 static int
 key_give(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *sealing, EVP_MAC_CTX *mac, int is_sealing)
 {
 	static const int answers[] = { [TLS_TICKET_UNKNOWN] = 0, [TLS_TICKET_CURRENT] = 1, [TLS_TICKET_OLD] = 2 };
+	bool is_used_up = SSL_version(ssl) >= TLS1_3_VERSION;
 	const struct tls_ticket_keys *keys = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), keys_index);
+	int answer;
 
 	if (is_sealing)
 		return seal(keys, name, iv, sealing, mac) ? 1 : -1;
-	return answers[unseal(keys, name, iv, sealing, mac)];
+	answer = answers[unseal(keys, name, iv, sealing, mac)];
+	return answer == 1 && is_used_up ? 2 : answer;
 }
 
 bool
