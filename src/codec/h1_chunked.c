@@ -6,6 +6,7 @@
 
 #include "base/count.h"
 #include "codec/h1_fields.h"
+#include "codec/trailers.h"
 #include "http/byte_class.h"
 
 #include <assert.h>
@@ -17,11 +18,7 @@ enum state { SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER, ENDED, B
 
 #define BIT(id) ((uint64_t)1 << FIELD_##id)
 
-/*
- * RFC 9110 §6.5.1: what frames, routes, authenticates, modifies the request, or says how to read the content or the
- * response, is decided before the content; a recipient that merged it afterwards could be led astray.
- */
-static const uint64_t not_in_trailers =
+const uint64_t fields_not_in_trailers =
     BIT(HOST) | BIT(CONNECTION) | BIT(CONTENT_LENGTH) | BIT(TRANSFER_ENCODING) | BIT(CONTENT_TYPE) | BIT(DATE) |
     BIT(EXPECT) | BIT(UPGRADE) | BIT(TE) | BIT(TRAILER) | BIT(KEEP_ALIVE) | BIT(PROXY_CONNECTION) |
     BIT(PROXY_AUTHENTICATE) | BIT(PROXY_AUTHORIZATION) | BIT(HTTP2_SETTINGS) | BIT(FORWARDED) | BIT(X_FORWARDED_FOR) |
@@ -185,7 +182,7 @@ trailer_line_parse(struct h1_chunked *chunked, struct span line)
 		assert(!"a line that ends in LF is complete");
 	}
 	id = field_name_of(name);
-	if (!((not_in_trailers >> id) & 1))
+	if (trailer_is_allowed(id))
 		fields_add_known(chunked->trailers, id, name, value);
 	return GO_ON;
 }

@@ -117,6 +117,8 @@ struct downstream {
 	bool				 freed;			/* its owner is going, too: he hears nothing more */
 	struct exchange			*free_exchanges;
 	size_t				 free_count;
+	struct h2_exchange		*free_h2_exchanges;
+	size_t				 free_h2_count;
 	struct per_client		*per_client;		/* owned; NULL: not limited */
 	uint64_t			 handshake_turn;	/* of the loop, that `handshakes` counts in */
 	unsigned			 handshakes;		/* steps */
@@ -158,6 +160,9 @@ bool			 content_is_wanted(const struct exchange *exchange);	/* by the handler, o
  */
 void			 conn_go_on(struct conn *conn);
 void			 conn_resume(struct conn *conn);	/* what conn_go_on() leaves to the end of the turn */
+
+/* h2_exchange.c */
+void			 h2_exchanges_free(struct downstream *downstream);	/* those kept for the next requests */
 
 /* count.c: every request, whatever its protocol */
 void			 downstream_count_begin(struct downstream *downstream);

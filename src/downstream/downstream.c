@@ -160,6 +160,7 @@ downstream_free(struct downstream *downstream)
 		arena_fini(&exchange->arena);
 		memory_free(exchange);
 	}
+	h2_exchanges_free(downstream);
 	per_client_free(downstream->per_client);
 	memory_free(downstream->buffer);
 	memory_free(downstream);

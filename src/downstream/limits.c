@@ -3,6 +3,24 @@
  */
 #include "downstream/limits.h"
 
+static const struct option h2_limits_options[] = {
+	OPTION_NUMBER(struct h2_limits, max_streams, .def = "128", .min = "1", .max = "10000",
+	    .doc = "Requests in flight on one connection; more are refused (REFUSED_STREAM)."),
+	OPTION_SIZE(struct h2_limits, window, .def = "1M", .min = "64K", .max = "1G",
+	    .doc = "Bytes of content that one connection may have on its way to us; one request, a quarter of that."),
+	OPTION_NUMBER(struct h2_limits, resets_per_second, .def = "100", .min = "1", .max = "100000",
+	    .doc = "Streams that one connection may reset, pings and empty frames it may send, each second and as "
+	    "many at once as in two; more: GOAWAY with ENHANCE_YOUR_CALM."),
+	OPTION_END
+};
+
+static const struct option_group h2_limits_group = {
+	.name = "http2",
+	.rows = h2_limits_options,
+	.size = sizeof(struct h2_limits),
+	.doc = "What a client of HTTP/2 may hold or make reeve do.",
+};
+
 static const struct option limits_options[] = {
 	OPTION_NUMBER(struct limits, connections, .def = "65536", .min = "1", .max = "10000000",
 	    .doc = "Client connections of one worker; past it new ones wait in the listening socket's backlog."),
@@ -26,7 +44,7 @@ static const struct option limits_options[] = {
 	    .doc = "Requests on one connection before it is closed. `0`: no limit."),
 	OPTION_DURATION(struct limits, loop_lag, .def = "0s", .max = "1m",
 	    .doc = "When the event loop is later than this, new requests get 503 until it recovers. `0s`: off."),
-	OPTION_REFUSED("http2", .doc = "Limits of HTTP/2 connections."),
+	OPTION_GROUP(struct limits, http2, .group = &h2_limits_group, .doc = "HTTP/2 connections."),
 	OPTION_REFUSED("websocket", .doc = "Limits of WebSocket connections."),
 	OPTION_END
 };

@@ -18,6 +18,11 @@ struct limits {
 	uint64_t	keepalive_timeout;
 	uint64_t	keepalive_requests;	/* 0: no limit */
 	uint64_t	loop_lag;		/* ms; 0: off */
+	struct h2_limits {
+		uint64_t	max_streams;		/* at a time, of one connection */
+		uint64_t	window;			/* bytes of content on their way, of one connection */
+		uint64_t	resets_per_second;	/* what is more is abuse (codec/h2_budget.h) */
+	}		http2;
 };
 
 extern const struct option_group limits_group;

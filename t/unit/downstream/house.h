@@ -355,7 +355,7 @@ house_open(struct house *house, visit_fn *serve)
 	assert_non_null(house->loop);
 	house->limits = (struct limits){ .connections = 1000, .header_size = 32768, .header_count = 128,
 		.uri_size = 8192, .header_timeout = 10000, .body_timeout = 10000, .send_timeout = 10000,
-		.keepalive_timeout = 10000 };
+		.keepalive_timeout = 10000, .http2 = { 100, 1 << 20, 100 } };
 	house->trusted.items = house->trusted_items;
 	house->listener.port = 80;
 	house->listener.http1 = true;
