@@ -103,6 +103,13 @@ for (
 	like $@, $why, '... and says so';
 }
 
+$decoder = Reeve::Hpack->new;
+$decoder->set_limit(0);
+ok !eval { $decoder->decode(bytes_of('82')) }, 'refused: no size where one is owed';
+$decoder->set_limit(100);
+is_deeply $decoder->decode(bytes_of('203f4582')), [[':method', 'GET']], 'sizes before the first field';
+is $decoder->{room}, 100, '... the last of them counts';
+
 # -- what an encoder can be told --
 my $encoder = Reeve::Hpack->new;
 is hex_of($encoder->encode([':method', 'literal'], 'GET')), '0203474554', 'a name from the table, the value spelled out';

@@ -201,6 +201,14 @@ sub at
 	return $entry // die "index $index is in no table\n";
 }
 
+# A decoder's peer has to say so, in its next block, when it had more (RFC 9113 §4.3.1).
+sub set_limit
+{
+	my ($self, $limit) = @_;
+	$self->{limit} = $limit;
+	$self->{owes_resize} = 1 if $self->{room} > $limit;
+}
+
 # The index of the whole field, and one of its name; undef where there is none.
 sub find
 {
@@ -306,6 +314,8 @@ sub decode
 {
 	my ($self, $bytes) = @_;
 	my @fields;
+	die "the table was to shrink to $self->{limit} bytes, and the block does not begin with that\n"
+	    if delete $self->{owes_resize} && (ord($bytes) & 224) != 32;
 	while (length $bytes) {
 		my $first = ord $bytes;
 		if ($first & 128) {
