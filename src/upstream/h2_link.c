@@ -734,6 +734,12 @@ h2_stream_consume(struct h2_stream *stream)
 	loop_later(stream->link->world->loop, &stream->link->turn);
 }
 
+bool
+h2_stream_is_handshaking(const struct h2_stream *stream)
+{
+	return stream->link != NULL && stream->link->socket->is_handshaking;
+}
+
 void
 h2_stream_leave(struct h2_stream *stream)
 {
@@ -741,6 +747,7 @@ h2_stream_leave(struct h2_stream *stream)
 
 	if (link == NULL) {
 		text_fini(&stream->codec.waiting);
+		stream->codec.sent = 0;
 		return;
 	}
 	stream_unlink(stream);

@@ -76,6 +76,9 @@ void			h2_stream_write(struct h2_stream *stream, struct span piece, bool last,
 /* The content that came has been taken. */
 void			h2_stream_consume(struct h2_stream *stream);
 
+/* Connected, but TLS is not agreed on yet. */
+bool			h2_stream_is_handshaking(const struct h2_stream *stream);
+
 /* Off the link, whatever became of it; safe twice. */
 void			h2_stream_leave(struct h2_stream *stream);
 

@@ -1,5 +1,5 @@
 /*
- * Which server, how often, and what is answered when nothing helps. The bytes are in relay_send.c and relay_receive.c.
+ * Which server, how often, and what is answered when nothing helps, whatever protocol the server speaks.
  */
 #include "upstream/relay.h"
 
@@ -10,6 +10,8 @@
 
 #include <assert.h>
 #include <errno.h>
+
+enum { RELAY_FREE_TRIES_MAX = 3 };
 
 #define RELAY_STATE_BIT(name) (1u << RELAY_##name)
 static const unsigned may_move[RELAY_STATE_COUNT] = {
@@ -78,20 +80,6 @@ peer_drop(struct relay *relay)
 	relay->peer = NULL;
 }
 
-void
-relay_drop_socket(struct relay *relay, bool is_reusable)
-{
-	struct agent_socket *socket = relay->socket;
-
-	relay->socket = NULL;
-	if (socket == NULL)
-		return;
-	if (is_reusable)
-		agent_socket_give_back(socket);
-	else
-		agent_socket_close(socket);
-}
-
 struct request *
 relay_end(struct relay *relay)
 {
@@ -99,8 +87,7 @@ relay_end(struct relay *relay)
 
 	upstream_stop_waiting(relay->upstream, &relay->waiter);
 	timeout_disarm(&relay->timeout);
-	if (relay->socket != NULL)
-		relay_drop_socket(relay, false);
+	relay->wire->let_go(relay, false);
 	if (relay->peer != NULL)
 		peer_let_go(relay->peer, relay->is_trial);
 	peer_drop(relay);
@@ -120,6 +107,16 @@ static void
 relay_on_gone(struct request *request)
 {
 	relay_end(request->work);
+}
+
+static void
+relay_on_drained(struct request *request)
+{
+	struct relay *relay = request->work;
+
+	relay->is_paused = false;
+	relay->wire->resume(relay);
+	relay_arm(relay);
 }
 
 static const struct request_events relay_events = {
@@ -217,7 +214,7 @@ relay_may_repeat_free(struct relay *relay, enum retry_cause cause, unsigned stat
 static void
 try_forget(struct relay *relay)
 {
-	relay_drop_socket(relay, false);
+	relay->wire->let_go(relay, false);
 	peer_drop(relay);
 	text_clear(&relay->out);
 	text_clear(&relay->partial);
@@ -261,6 +258,18 @@ relay_failed(struct relay *relay, enum retry_cause cause, unsigned status, const
 		relay_answer_failure(relay, status, why);
 }
 
+void
+relay_unprocessed(struct relay *relay, const char *why)
+{
+	if (relay->state != RELAY_SENT || relay->free_tries == RELAY_FREE_TRIES_MAX || !relay_can_repeat(relay)) {
+		relay_failed(relay, relay->state == RELAY_SENT ? RETRY_RESET : 0, 502, why);
+		return;
+	}
+	relay->free_tries++;
+	peer_let_go(relay->peer, relay->is_trial);
+	relay_retry(relay, 502, why);
+}
+
 /* -- a try --------------------------------------------------------------------------------------------------------- */
 
 /* Descriptors have run out, or memory, or ports: that is no fault of the server. */
@@ -293,7 +302,6 @@ relay_begin(struct relay *relay, struct peer *peer)
 	relay->sent_before = relay->ever_sent;
 	tried_add(&relay->tried, peer);
 	request->upstream = arena_copy(request->arena, peer->name);
-	slot_add(&relay->world->slot->totals.upstream_requests, 1);
 }
 
 static void
@@ -307,21 +315,42 @@ relay_wait(struct relay *relay)
 	timeout_arm(&relay->timeout, relay->upstream->queue_timeout);
 }
 
-/* What cannot be repeated is not risked on a kept socket without a look. */
+void
+relay_connected(struct relay *relay, int error, const char *why)
+{
+	if (error != 0) {
+		relay_connect_failed(relay, error, why);
+		return;
+	}
+	relay_move(relay, RELAY_SENT);
+	relay_send(relay);
+}
+
+/* It had room a moment ago: a connection too old for another request was the last one. */
+static void
+relay_stand_back(struct relay *relay)
+{
+	peer_let_go(relay->peer, relay->is_trial);
+	relay->is_trial = false;
+	relay->tried.count--;
+	peer_drop(relay);
+	relay_wait(relay);
+}
+
 static void
 relay_dial(struct relay *relay, struct peer *peer)
 {
 	enum borrow_result result;
 
 	relay_begin(relay, peer);
-	result = agent_borrow(peer->agent, relay->wants_fresh, !relay->may_repeat, &relay_socket_events, relay,
-	    &relay->socket);
+	result = relay->wire->borrow(relay);
 	relay->is_reused = result == BORROW_REUSED;
+	if (result != BORROW_FULL)
+		slot_add(&relay->world->slot->totals.upstream_requests, 1);
 	switch (result) {
 	case BORROW_REUSED:
 	case BORROW_CONNECTED:
-		relay_move(relay, RELAY_SENT);
-		relay_send(relay);
+		relay_connected(relay, 0, NULL);
 		break;
 	case BORROW_CONNECTING:
 		relay_move(relay, RELAY_CONNECTING);
@@ -331,7 +360,8 @@ relay_dial(struct relay *relay, struct peer *peer)
 		relay_connect_failed(relay, errno, strerror(errno));
 		break;
 	case BORROW_FULL:
-		assert(!"only peers with room are chosen");
+		relay_stand_back(relay);
+		break;
 	}
 }
 
@@ -368,7 +398,7 @@ relay_on_turn(struct waiter *waiter)
 static struct timeout_class *
 class_now(const struct relay *relay)
 {
-	bool is_sending = relay->out.len > relay->out_sent;
+	bool is_sending = relay->wire->is_waiting(relay);
 
 	switch (relay->state) {
 	case RELAY_CONNECTING:
@@ -406,7 +436,7 @@ relay_timed_out(void *owner)
 		break;
 	case RELAY_CONNECTING:
 		relay_failed(relay, RETRY_CONNECT, 504,
-		    relay->socket->is_handshaking ? "no TLS handshake in time" : "no connection in time");
+		    relay->wire->is_handshaking(relay) ? "no TLS handshake in time" : "no connection in time");
 		break;
 	case RELAY_SENT:
 		relay_failed(relay, RETRY_TIMEOUT, 504,
@@ -424,60 +454,38 @@ relay_timed_out(void *owner)
 	}
 }
 
-/* -- what the socket tells ----------------------------------------------------------------------------------------- */
-
-static void
-socket_connected(void *owner, int error, const char *why)
-{
-	struct relay *relay = owner;
-
-	if (error != 0) {
-		relay_connect_failed(relay, error, why);
-		return;
-	}
-	relay_move(relay, RELAY_SENT);
-	relay_send(relay);
-}
-
-static void
-socket_readable(void *owner)
-{
-	relay_readable(owner);
-}
-
-static void
-socket_writable(void *owner)
-{
-	relay_writable(owner);
-}
-
-const struct socket_events relay_socket_events = {
-	.on_connected	= socket_connected,
-	.on_readable	= socket_readable,
-	.on_writable	= socket_writable,
-};
-
 /* -- the beginning ------------------------------------------------------------------------------------------------- */
 
-void
-relay_start(struct upstream *upstream, struct request *request, const struct relay_head *head)
+static void
+relay_fit(struct relay *relay, const struct request *request, const struct relay_head *head)
 {
-	struct relay *relay = relay_create(upstream->world);
-	const struct upstream_options *options = upstream->options;
+	const struct upstream_options *options = relay->upstream->options;
 
-	relay->upstream = upstream;
-	relay->request = request;
-	relay->timeouts = head->timeouts ? head->timeouts : &upstream->timeouts;
+	relay->wire = options->protocol == UPSTREAM_H2 ? &relay_h2 : &relay_h1;
+	relay->timeouts = head->timeouts ? head->timeouts : &relay->upstream->timeouts;
 	relay->may_repeat = options->retry.non_idempotent || http_method_is_idempotent(request->method);
 	relay->may_upgrade = head->may_upgrade && request->wants_upgrade && request->minor == 1;
 	relay->target = head->target;
 	relay->fields = *head->fields;
 	relay->body_ended = !request->has_body;
+}
+
+void
+relay_start(struct upstream *upstream, struct request *request, const struct relay_head *head)
+{
+	struct relay *relay = relay_create(upstream->world);
+
+	relay->upstream = upstream;
+	relay->request = request;
+	relay_fit(relay, request, head);
 	if (upstream->balance.kind == BALANCE_HASH)
-		relay->hash = hash_span(0, template_fill(&options->hash_key, request));
+		relay->hash = hash_span(0, template_fill(&upstream->options->hash_key, request));
 	request_take(request, &relay_events, relay);
 	budget_count_request(&upstream->budget, loop_now_ms(relay->world->loop));
-	if (upstream->queued > 0)
+	if (relay->may_upgrade && relay->wire == &relay_h2)
+		relay_answer_failure(relay, 501, "this upstream speaks HTTP/2, which cannot upgrade a connection: "
+		    "a route with `websocket: true` needs one with `protocol: http/1.1`");
+	else if (upstream->queued > 0)
 		relay_wait(relay);
 	else
 		relay_try(relay);

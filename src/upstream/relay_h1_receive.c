@@ -1,13 +1,11 @@
 /*
- * The response on its way back. Bytes are read into the worker's one buffer, decoded where they lie and handed to the
+ * A response of an HTTP/1.1 server on its way back. Bytes are read into the worker's one buffer, decoded where they lie and handed to the
  * client's side as pieces; head and content that arrive together leave together.
  *
  * Nothing is passed on before all that has come was found to be well framed, so that a response which breaks in its
  * first bytes can still become a 502.
  */
 #include "upstream/relay_parts.h"
-
-#include "base/count.h"
 
 #include <assert.h>
 
@@ -19,51 +17,8 @@ static const struct h1_limits head_limits = { .header_size = RELAY_HEAD_MAX, .he
 struct answer {
 	struct h1_response_head	head;
 	struct fields		fields;
-	struct span		bytes;
+	struct relay_answer	told;
 };
-
-/* -- the head goes over -------------------------------------------------------------------------------------------- */
-
-static struct span
-span_move(struct span from, struct span bytes, ptrdiff_t distance)
-{
-	if (from.at >= bytes.at && from.at < bytes.at + bytes.len)
-		from.at += distance;
-	return from;
-}
-
-/* RFC 9110 §7.6.1; a protocol that was agreed on is the one thing of this hop that the client must hear. */
-static bool
-is_passed(const struct field *field, struct span connection, unsigned status)
-{
-	if (field->id == FIELD_UPGRADE)
-		return status == 101;
-	return field->id != FIELD_CONTENT_LENGTH && !field_is_hop_by_hop(field, connection);
-}
-
-/* The buffer is overwritten by the next read of anybody, so the bytes move into the request's arena. */
-static void
-response_fill(struct relay *relay, const struct answer *answer)
-{
-	struct request *request = relay->request;
-	struct response *response = &request->response;
-	struct span connection = fields_joined(&answer->fields, FIELD_CONNECTION, request->arena);
-	struct span kept = arena_copy(request->arena, answer->bytes);
-	ptrdiff_t distance = kept.at - answer->bytes.at;
-
-	response->status = answer->head.status;
-	response->has_length = answer->head.has_content_length && answer->head.status >= 200;
-	response->content_length = response->has_length ? answer->head.content_length : 0;
-	for (uint32_t i = 0; i < answer->fields.count; i++) {
-		const struct field *field = &answer->fields.items[i];
-
-		if (is_passed(field, connection, response->status))
-			fields_add_known(&response->fields, field->id, span_move(field->name, answer->bytes, distance),
-			    span_move(field->value, answer->bytes, distance));
-	}
-	/* RFC 9110 §7.6.3: another line of a list field is the same as another member. */
-	fields_add(&response->fields, FIELD_VIA, answer->head.minor == 0 ? SPAN_OF("1.0 reeve") : SPAN_OF("1.1 reeve"));
-}
 
 /* -- content ------------------------------------------------------------------------------------------------------- */
 
@@ -154,7 +109,7 @@ response_begin(struct relay *relay, const struct answer *answer)
 	if (relay->request->state >= REQUEST_STARTED)
 		return;
 	assert(answer != NULL);	/* a relay that streams has started its response */
-	response_fill(relay, answer);
+	relay_fill(relay, &answer->told);
 	response_start(relay->request);
 }
 
@@ -178,18 +133,9 @@ static void
 response_complete(struct relay *relay, const struct answer *answer, const struct pieces *pieces, bool has_excess)
 {
 	bool is_reusable = relay->keep_alive && !has_excess && relay_is_sent(relay);
-	struct request *request;
 
 	response_begin(relay, answer);
-	relay_drop_socket(relay, is_reusable);
-	request = relay_end(relay);
-	if (relay->trailers.count == 0) {
-		response_finish_with(request, pieces->items, pieces->count);
-		return;
-	}
-	if (pieces->count > 0)
-		response_write(request, pieces->items, pieces->count);
-	response_finish(request, &relay->trailers);
+	relay_complete(relay, pieces->items, pieces->count, is_reusable);
 }
 
 /* answer NULL: the head has gone over. */
@@ -223,46 +169,6 @@ take_body(struct relay *relay, struct span rest, const struct answer *answer)
 
 /* -- the final head ------------------------------------------------------------------------------------------------ */
 
-static const struct failing_status {
-	unsigned		 status;
-	enum retry_cause	 cause;
-	const char		*why;
-} failing_statuses[] = {
-	{ 502, RETRY_502, "it answered 502" },
-	{ 503, RETRY_503, "it answered 503" },
-	{ 504, RETRY_504, "it answered 504" },
-};
-
-static const struct failing_status *
-failing_find(unsigned status)
-{
-	for (size_t i = 0; i < COUNT(failing_statuses); i++) {
-		if (failing_statuses[i].status == status)
-			return &failing_statuses[i];
-	}
-	return NULL;
-}
-
-/* What the answer says of the server. True: another one is asked instead. */
-static bool
-judge(struct relay *relay, unsigned status)
-{
-	const struct failing_status *failing = failing_find(status);
-	bool was_trial = relay->is_trial;
-
-	relay->is_trial = false;
-	if (failing == NULL) {
-		peer_succeeded(relay->peer, was_trial);
-		return false;
-	}
-	slot_add(&relay->world->slot->totals.upstream_failures, 1);
-	peer_failed(relay->peer, was_trial, failing->why);
-	if (!relay_may_retry(relay, failing->cause))
-		return false;
-	relay_retry(relay, status, failing->why);
-	return true;
-}
-
 static void
 body_expect(struct relay *relay, const struct h1_response_head *head)
 {
@@ -278,88 +184,24 @@ body_expect(struct relay *relay, const struct h1_response_head *head)
 static void
 final_head(struct relay *relay, const struct answer *answer, struct span rest)
 {
-	relay->request->upstream_ms = loop_now_ms(relay->world->loop) - relay->try_ms;
 	if (fields_have(&answer->fields, FIELD_KEEP_ALIVE))
 		agent_hear_keep_alive(relay->peer->agent, fields_value(&answer->fields, FIELD_KEEP_ALIVE));
-	if (judge(relay, answer->head.status))
+	if (!relay_take_head(relay, &answer->told))
 		return;
 	body_expect(relay, &answer->head);
-	relay->keeps_body = false;
-	text_fini(&relay->replay);
 	text_fini(&relay->partial);
-	relay_move(relay, RELAY_STREAMING);
 	take_body(relay, rest, answer);
 }
 
-/* -- heads before it ----------------------------------------------------------------------------------------------- */
-
-static void
-hop_by_hop_remove(struct relay *relay, struct fields *fields)
-{
-	struct span connection = fields_joined(fields, FIELD_CONNECTION, relay->request->arena);
-
-	for (uint32_t i = fields->count; i-- > 0;) {
-		if (!is_passed(&fields->items[i], connection, 100))
-			fields_remove_at(fields, i);
-	}
-}
-
-/* 100 is an answer to an Expect that we never send. False: the relay is over. */
-static bool
-informational(struct relay *relay, struct answer *answer)
-{
-	if (answer->head.status == 100)
-		return true;
-	if (++relay->informed > RELAY_INFORM_MAX) {
-		relay_failed(relay, 0, 502, "too many informational responses");
-		return false;
-	}
-	hop_by_hop_remove(relay, &answer->fields);
-	response_inform(relay->request, answer->head.status, &answer->fields);
-	return relay->state != RELAY_OVER;
-}
-
-static void
-tunnel_take(struct relay *relay, struct span bytes)
-{
-	struct pieces pieces = { .count = 0 };
-
-	if (bytes.len > 0) {
-		pieces_add(&pieces, bytes);
-		relay->is_paused = !response_write(relay->request, pieces.items, pieces.count);
-	}
-	if (relay->state != RELAY_OVER)
-		relay_arm(relay);
-}
-
-/* 101: bytes as they are, both ways, until either side has said all. */
 static void
 upgraded(struct relay *relay, const struct answer *answer, struct span rest)
 {
-	struct request *request = relay->request;
-
 	if (!relay->may_upgrade || !relay_is_sent(relay)) {
 		relay_failed(relay, 0, 502, "it switches protocols though nobody asked for that");
 		return;
 	}
-	request->upstream_ms = loop_now_ms(relay->world->loop) - relay->try_ms;
-	peer_succeeded(relay->peer, relay->is_trial);
-	relay->is_trial = false;
-	text_fini(&relay->replay);
 	text_fini(&relay->partial);
-	relay->keeps_body = false;
-	relay->body_ended = false;
-	relay_move(relay, RELAY_TUNNEL);
-	response_fill(relay, answer);
-	response_start(request);
-	response_upgrade(request);
-	if (relay->state == RELAY_OVER)
-		return;
-	tunnel_take(relay, rest);
-	if (relay->state == RELAY_OVER)
-		return;
-	request_want_body(request, false);
-	request_want_body(request, true);
+	relay_tunnel_begin(relay, &answer->told, rest);
 }
 
 /* -- bytes --------------------------------------------------------------------------------------------------------- */
@@ -380,6 +222,19 @@ static bool
 is_known_incomplete(const struct relay *relay, struct span bytes)
 {
 	return relay->searched > 0 && bytes.len < RELAY_HEAD_MAX && !h1_head_may_be_complete(bytes, relay->searched);
+}
+
+static void
+answer_tell(struct answer *answer, struct span bytes)
+{
+	answer->told = (struct relay_answer){
+		.status = answer->head.status,
+		.has_length = answer->head.has_content_length && answer->head.status >= 200,
+		.content_length = answer->head.content_length,
+		.fields = &answer->fields,
+		.bytes = bytes,
+		.via = answer->head.minor == 0 ? SPAN_OF("1.0 reeve") : SPAN_OF("1.1 reeve"),
+	};
 }
 
 static void
@@ -406,11 +261,11 @@ take_head(struct relay *relay, struct span rest)
 		case H1_OK:
 			break;
 		}
-		answer.bytes = span_first(rest, used);
+		answer_tell(&answer, span_first(rest, used));
 		rest = span_skip(rest, used);
 		if (answer.head.status >= 200 || answer.head.status == 101)
 			break;
-		if (!informational(relay, &answer))
+		if (!relay_inform(relay, answer.head.status, &answer.fields))
 			return;
 	}
 	if (answer.head.status == 101)
@@ -430,7 +285,7 @@ take_bytes(struct relay *relay, struct span bytes)
 		take_body(relay, bytes, NULL);
 		break;
 	case RELAY_TUNNEL:
-		tunnel_take(relay, bytes);
+		relay_tunnel_take(relay, bytes);
 		break;
 	case RELAY_WAITING:
 	case RELAY_CONNECTING:
@@ -515,17 +370,4 @@ relay_readable(struct relay *relay)
 		server_broke(relay, arena_text(relay->request->arena, span_text(agent_socket_why(relay->socket))));
 		break;
 	}
-}
-
-void
-relay_on_drained(struct request *request)
-{
-	struct relay *relay = request->work;
-
-	relay->is_paused = false;
-	if (relay->reads_off) {
-		relay->reads_off = false;
-		relay_watch(relay);
-	}
-	relay_arm(relay);
 }

@@ -1,5 +1,5 @@
 /*
- * The request on its way out. The head leaves together with the first piece of content when that is there already:
+ * A request to an HTTP/1.1 server on its way out. The head leaves together with the first piece of content when that is there already:
  * one system call for a small request. What the socket does not take waits in relay->out, and the client is stopped
  * until it has left.
  *
@@ -89,8 +89,8 @@ head_lay(struct relay *relay)
 
 /* -- bytes --------------------------------------------------------------------------------------------------------- */
 
-static bool
-is_waiting(const struct relay *relay)
+bool
+relay_out_waits(const struct relay *relay)
 {
 	return relay->out.len > relay->out_sent;
 }
@@ -98,7 +98,7 @@ is_waiting(const struct relay *relay)
 void
 relay_watch(struct relay *relay)
 {
-	agent_socket_want(relay->socket, (relay->reads_off ? 0 : WATCH_READ) | (is_waiting(relay) ? WATCH_WRITE : 0));
+	agent_socket_want(relay->socket, (relay->reads_off ? 0 : WATCH_READ) | (relay_out_waits(relay) ? WATCH_WRITE : 0));
 }
 
 static void
@@ -112,8 +112,8 @@ out_add(struct relay *relay, const struct iovec *pieces, unsigned count, size_t 
 	}
 }
 
-static void
-bytes_send(struct relay *relay, const struct iovec *pieces, unsigned count)
+void
+relay_bytes_send(struct relay *relay, const struct iovec *pieces, unsigned count)
 {
 	size_t length = 0, sent = 0;
 
@@ -121,7 +121,7 @@ bytes_send(struct relay *relay, const struct iovec *pieces, unsigned count)
 		return;
 	for (unsigned i = 0; i < count; i++)
 		length += pieces[i].iov_len;
-	if (!is_waiting(relay)) {
+	if (!relay_out_waits(relay)) {
 		if (agent_socket_write(relay->socket, pieces, count, &sent) == STREAM_BROKEN) {
 			relay->send_broken = true;
 			return;
@@ -135,7 +135,7 @@ bytes_send(struct relay *relay, const struct iovec *pieces, unsigned count)
 	relay_watch(relay);
 }
 
-/* -- content ------------------------------------------------------------------------------------------------------- */
+/* -- content --------------------------------------------------------------------------------------------------------- */
 
 static struct span
 last_chunk(struct relay *relay)
@@ -160,8 +160,11 @@ piece_send(struct relay *relay, struct span piece, bool last)
 	char chunk_head[H1_CHUNK_HEAD_MAX];
 	unsigned count = 0;
 
-	if (!relay->head_sent)
+	if (!relay->head_sent) {
+		head_lay(relay);
+		relay->is_chunked = relay->request->has_body && !relay->request->has_length;
 		pieces[count++] = span_iovec(relay->head);
+	}
 	relay->head_sent = true;
 	if (relay->is_chunked && piece.len > 0)
 		pieces[count++] = span_iovec(span_make(chunk_head, h1_chunk_head_write(chunk_head, piece.len)));
@@ -172,111 +175,7 @@ piece_send(struct relay *relay, struct span piece, bool last)
 	if (relay->is_chunked && last)
 		pieces[count++] = span_iovec(last_chunk(relay));
 	if (count > 0)
-		bytes_send(relay, pieces, count);
-}
-
-bool
-relay_is_sent(const struct relay *relay)
-{
-	return relay->head_sent && relay->body_ended && !relay->send_broken && !is_waiting(relay);
-}
-
-static void
-body_keep(struct relay *relay, struct span piece)
-{
-	if (!relay->keeps_body)
-		return;
-	if (relay->replay.len + piece.len <= RELAY_REPLAY_MAX) {
-		text_add(&relay->replay, piece);
-		return;
-	}
-	relay->keeps_body = false;
-	text_fini(&relay->replay);
-}
-
-/* Is it worth keeping what is sent? While nothing has been taken yet, or all of it is still here. */
-static bool
-should_keep(const struct relay *relay)
-{
-	return relay->may_repeat && relay->body_taken == relay->replay.len &&
-	    (relay->upstream->options->retry.attempts > 0 || relay->is_reused);
-}
-
-void
-relay_send(struct relay *relay)
-{
-	struct request *request = relay->request;
-
-	head_lay(relay);
-	relay->is_chunked = request->has_body && !request->has_length;
-	relay->keeps_body = !relay->body_ended && should_keep(relay);
-	if (relay->body_taken > 0 || relay->body_ended)
-		piece_send(relay, text_span(&relay->replay), relay->body_ended);
-	if (!relay->body_ended && !is_waiting(relay))
-		request_want_body(request, true);
-	if (relay->state != RELAY_SENT)
-		return;
-	if (!relay->head_sent)
-		piece_send(relay, span_make(NULL, 0), false);
-	relay_arm(relay);
-}
-
-static void
-tunnel_send(struct relay *relay, struct span piece)
-{
-	struct iovec pieces[1] = { span_iovec(piece) };
-
-	if (piece.len > 0)
-		bytes_send(relay, pieces, 1);
-	if (relay->body_ended && !is_waiting(relay))
-		agent_socket_shutdown(relay->socket);
-}
-
-/* Stops the client while the server does not keep up, or takes no more. */
-static void
-client_hold(struct relay *relay)
-{
-	if (is_waiting(relay) || relay->send_broken)
-		request_want_body(relay->request, false);
-	relay_arm(relay);
-}
-
-/* Between two tries nothing can be sent: that piece waits for the next one. */
-static void
-piece_hold(struct relay *relay, struct span piece)
-{
-	if (relay->body_taken == relay->replay.len + piece.len)
-		text_add(&relay->replay, piece);
-}
-
-void
-relay_on_body(struct request *request, struct span piece, bool last)
-{
-	struct relay *relay = request->work;
-
-	relay->body_taken += piece.len;
-	relay->body_ended = last;
-	switch (relay->state) {
-	case RELAY_TUNNEL:
-		tunnel_send(relay, piece);
-		client_hold(relay);
-		break;
-	case RELAY_SENT:
-	case RELAY_STREAMING:
-		body_keep(relay, piece);
-		piece_send(relay, piece, last);
-		if (relay->send_broken && !relay->ever_sent && !relay->keeps_body)
-			piece_hold(relay, piece);
-		client_hold(relay);
-		break;
-	case RELAY_WAITING:
-	case RELAY_CONNECTING:
-		piece_hold(relay, piece);
-		break;
-	case RELAY_OVER:
-	case RELAY_STATE_COUNT:
-		break;
-	}
+		relay_bytes_send(relay, pieces, count);
 }
 
 static void
@@ -285,10 +184,9 @@ out_emptied(struct relay *relay)
 	text_fini(&relay->out);
 	relay->out_sent = 0;
 	relay_watch(relay);
-	if (relay->state == RELAY_TUNNEL && relay->body_ended)
-		agent_socket_shutdown(relay->socket);
-	if (!relay->body_ended)
-		request_want_body(relay->request, true);
+	if (relay->state == RELAY_TUNNEL)
+		relay_tunnel_left(relay);
+	relay_body_left(relay);
 }
 
 void
@@ -303,7 +201,7 @@ relay_writable(struct relay *relay)
 		relay->ever_sent = true;
 		relay->try_sent += sent;
 		relay->out_sent += sent;
-		if (!is_waiting(relay))
+		if (!relay_out_waits(relay))
 			out_emptied(relay);
 		break;
 	case STREAM_AGAIN:
@@ -319,3 +217,76 @@ relay_writable(struct relay *relay)
 	if (relay->state != RELAY_OVER)
 		relay_arm(relay);
 }
+
+/* -- the socket ---------------------------------------------------------------------------------------------------- */
+
+static void
+socket_connected(void *owner, int error, const char *why)
+{
+	relay_connected(owner, error, why);
+}
+
+static void
+socket_readable(void *owner)
+{
+	relay_readable(owner);
+}
+
+static void
+socket_writable(void *owner)
+{
+	relay_writable(owner);
+}
+
+static const struct socket_events socket_events = {
+	.on_connected	= socket_connected,
+	.on_readable	= socket_readable,
+	.on_writable	= socket_writable,
+};
+
+/* What cannot be repeated is not risked on a kept socket without a look. */
+static enum borrow_result
+socket_borrow(struct relay *relay)
+{
+	return agent_borrow(relay->peer->agent, relay->wants_fresh, !relay->may_repeat, &socket_events, relay,
+	    &relay->socket);
+}
+
+static bool
+socket_is_handshaking(const struct relay *relay)
+{
+	return relay->socket->is_handshaking;
+}
+
+static void
+socket_resume(struct relay *relay)
+{
+	if (!relay->reads_off)
+		return;
+	relay->reads_off = false;
+	relay_watch(relay);
+}
+
+static void
+socket_let_go(struct relay *relay, bool is_reusable)
+{
+	struct agent_socket *socket = relay->socket;
+
+	relay->socket = NULL;
+	if (socket == NULL)
+		return;
+	if (is_reusable)
+		agent_socket_give_back(socket);
+	else
+		agent_socket_close(socket);
+}
+
+const struct relay_wire relay_h1 = {
+	.borrow		= socket_borrow,
+	.send		= piece_send,
+	.is_waiting	= relay_out_waits,
+	.is_full	= relay_out_waits,
+	.resume		= socket_resume,
+	.is_handshaking	= socket_is_handshaking,
+	.let_go		= socket_let_go,
+};
