@@ -33,6 +33,11 @@
 	M(START_FAILED,			FATAL,	"cannot start") \
 	M(WORKER_HUNG,			ERROR,	"worker does not turn its loop: aborting it") \
 	M(ROLLED_BACK,			ERROR,	"workers keep dying with the new configuration: back to the one before") \
+	M(CERTIFICATES_SWAPPED,		INFO,	"certificate files have changed: the new ones are in use") \
+	M(CERTIFICATES_REFUSED,		ERROR,	"certificate files have changed, but cannot be used: the old ones stay in use") \
+	M(CERTIFICATES_SAME,		INFO,	"certificate files are again what is in use") \
+	M(CERTIFICATE_EXPIRES,		WARN,	"a certificate comes to its end: renew it") \
+	M(CERTIFICATE_HAS_EXPIRED,	ERROR,	"a certificate has come to its end: clients refuse it") \
 	M(TICKET_KEYS_KEPT,		ERROR,	"the keys of TLS session tickets cannot be renewed: the old ones stay in use") \
 	M(EXCLUSIVE_UNAVAILABLE,	WARN,	"EPOLLEXCLUSIVE is not in effect: accepting works, but wakes more workers than needed") \
 	/* supervise */ \

@@ -34,6 +34,7 @@ url_split(struct arena *arena, const char *url, struct uri_target *target_out)
 static bool
 authority_fill(struct asker *asker, struct span authority, struct err *err)
 {
+	static const struct client_tls supposed;
 	struct request *request = &asker->request;
 	uint16_t port = 0;
 	bool has_port = false;
@@ -42,8 +43,8 @@ authority_fill(struct asker *asker, struct span authority, struct err *err)
 	if (authority.len > 0 && !uri_authority_parse(authority, &request->host, &port, &has_port))
 		return err_set(err, "\"%.*s\" is no host", (int)authority.len, authority.at);
 	request->host = arena_lower_case(&asker->arena, request->host);
-	asker->client.is_tls = span_is(request->scheme, "https");
-	asker->client.local_port = has_port ? port : asker->client.is_tls ? 443 : 80;
+	asker->client.tls = span_is(request->scheme, "https") ? &supposed : NULL;
+	asker->client.local_port = has_port ? port : asker->client.tls ? 443 : 80;
 	return true;
 }
 

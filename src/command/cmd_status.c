@@ -12,6 +12,9 @@
 #include "command/table.h"
 
 #define TIMEOUT_MS 5000u
+#define NAMES_WIDTH 48	/* of a certificate */
+#define DAYS_SOME 21	/* left: as the log warns (primary/expiry.c) */
+#define DAYS_FEW 7
 
 enum shape {
 	AS_TEXT,
@@ -125,6 +128,92 @@ list_print(struct json_value status, const char *key, const struct column *colum
 	table_fini(&table);
 }
 
+/* -- certificates -------------------------------------------------------------------------------------------------- */
+
+/* Whole names as far as there is room, the first always: "a.example, b.example, +3". */
+static void
+names_add(struct json_value names, struct text *to)
+{
+	struct json_walk walk = json_walk(names);
+	struct json_value name;
+	struct span key;
+	struct text next = { 0 };
+	size_t shown = 0;
+
+	while (json_next(&walk, &key, &name)) {
+		text_clear(&next);
+		value_add(name, AS_TEXT, &next);
+		if (shown > 0 && to->len + next.len > NAMES_WIDTH)
+			break;
+		text_format(to, "%s%s", shown++ ? ", " : "", next.bytes);
+	}
+	if (shown < json_count(names))
+		text_format(to, ", +%zu", json_count(names) - shown);
+	text_fini(&next);
+}
+
+static void
+days_add(struct json_value certificate, struct table *table)
+{
+	struct json_value value;
+	uint64_t days;
+
+	if (!json_get(certificate, "days_left", &value) || !json_number(value, &days))
+		table_add_painted(table, SPAN_OF("ended"), PAINT_RED);	/* below zero */
+	else if (days <= DAYS_FEW)
+		table_add_painted(table, value.raw, PAINT_RED);
+	else if (days <= DAYS_SOME)
+		table_add_painted(table, value.raw, PAINT_YELLOW);
+	else
+		table_add(table, value.raw);
+}
+
+static void
+certificate_add(struct json_value certificate, struct table *table)
+{
+	struct json_value names;
+	struct text cell = { 0 };
+
+	member_add(certificate, "subject", AS_TEXT, &cell);
+	table_add(table, text_span(&cell));
+	text_clear(&cell);
+	if (json_get(certificate, "names", &names))
+		names_add(names, &cell);
+	table_add(table, text_span(&cell));
+	days_add(certificate, table);
+	text_clear(&cell);
+	member_add(certificate, "kind", AS_TEXT, &cell);
+	table_add(table, text_span(&cell));
+	text_clear(&cell);
+	member_add(certificate, "listener", AS_TEXT, &cell);
+	table_add(table, text_span(&cell));
+	text_fini(&cell);
+}
+
+static void
+certificates_print(struct json_value status, struct text *to)
+{
+	static const struct table_column titles[] = {
+		{ "CERTIFICATE", false }, { "NAMES", false }, { "DAYS LEFT", true }, { "KIND", false },
+		{ "LISTENER", false },
+	};
+	struct json_value list, certificate;
+	struct json_walk walk;
+	struct table table;
+	struct span key;
+
+	if (!json_get(status, "certificates", &list) || json_count(list) == 0)
+		return;
+	table_init(&table, titles, COUNT(titles));
+	table.has_colours = output_has_colours(stdout);
+	walk = json_walk(list);
+	while (json_next(&walk, &key, &certificate))
+		certificate_add(certificate, &table);
+	text_add_byte(to, '\n');
+	table_print(&table, to);
+	table_fini(&table);
+}
+
 /* -- the lines above ----------------------------------------------------------------------------------------------- */
 
 static void
@@ -133,16 +222,16 @@ line_begin(struct text *to, const char *title)
 	text_format(to, "%-14s", title);
 }
 
-/* Only when there was one. Of its message the first line: `reeve reload` tells all. */
+/* Only when there was one. Of its message the first line: `reeve reload` and the log tell all. */
 static void
-reload_print(struct json_value status, struct text *to)
+reload_print(struct json_value status, const char *key, const char *title, struct text *to)
 {
 	struct json_value reload, at;
 	struct text message = { 0 };
 
-	if (!json_get(status, "reload", &reload) || !json_get(reload, "at", &at) || at.kind != JSON_STRING)
+	if (!json_get(status, key, &reload) || !json_get(reload, "at", &at) || at.kind != JSON_STRING)
 		return;
-	line_begin(to, "last reload");
+	line_begin(to, title);
 	member_add(reload, "result", AS_TEXT, to);
 	text_add_text(to, ", ");
 	value_add(at, AS_TEXT, to);
@@ -172,7 +261,8 @@ head_print(struct json_value status, struct text *to)
 	text_add_text(to, ", generation ");
 	member_add(status, "generation", AS_TEXT, to);
 	text_add_byte(to, '\n');
-	reload_print(status, to);
+	reload_print(status, "reload", "last reload", to);
+	reload_print(status, "certificate_swap", "last swap", to);
 }
 
 static void
@@ -269,6 +359,41 @@ upstreams_print(struct json_value totals, struct text *to)
 	text_add_text(to, " on a kept socket\n");
 }
 
+/* A line for those that have anything but zeroes. */
+static void
+protocols_print(struct json_value totals, struct text *to)
+{
+	static const struct {
+		const char	*title;
+		struct {
+			const char	*key;
+			const char	*label;
+		} parts[3];
+	} lines[] = {
+		{ "tls", { { "tls_handshakes", "handshakes" }, { "tls_resumed", "resumed" },
+			   { "tls_failures", "failed" } } },
+		{ "http/2", { { "h2_connections", "connections" }, { "h2_abuse", "ended for abuse" } } },
+		{ "upstream tls", { { "upstream_tls_handshakes", "handshakes" },
+				    { "upstream_tls_resumed", "resumed" } } },
+	};
+
+	for (size_t i = 0; i < COUNT(lines); i++) {
+		uint64_t sum = 0;
+
+		for (size_t j = 0; j < COUNT(lines[i].parts) && lines[i].parts[j].key; j++)
+			sum += number_of(totals, lines[i].parts[j].key);
+		if (sum == 0)
+			continue;
+		line_begin(to, lines[i].title);
+		for (size_t j = 0; j < COUNT(lines[i].parts) && lines[i].parts[j].key; j++) {
+			text_add_text(to, j ? ", " : "");
+			member_add(totals, lines[i].parts[j].key, AS_NUMBER, to);
+			text_format(to, " %s", lines[i].parts[j].label);
+		}
+		text_add_byte(to, '\n');
+	}
+}
+
 static void
 log_print(struct json_value totals, struct text *to)
 {
@@ -289,9 +414,11 @@ status_print(struct json_value status, struct text *to)
 	if (json_get(status, "totals", &totals)) {
 		requests_print(status, totals, to);
 		responses_print(totals, to);
+		protocols_print(totals, to);
 		upstreams_print(totals, to);
 		log_print(totals, to);
 	}
+	certificates_print(status, to);
 	list_print(status, "workers", worker_columns, COUNT(worker_columns), to);
 	list_print(status, "upstreams", upstream_columns, COUNT(upstream_columns), to);
 }

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #define GAP 2
+#define PLAIN 0x7f	/* no enum paint */
 
 void
 table_init(struct table *table, const struct table_column *columns, size_t column_count)
@@ -18,6 +19,7 @@ void
 table_fini(struct table *table)
 {
 	text_fini(&table->cells);
+	text_fini(&table->paints);
 }
 
 /* Characters of UTF-8, not bytes. */
@@ -31,8 +33,8 @@ width_of(struct span cell)
 	return width;
 }
 
-void
-table_add(struct table *table, struct span cell)
+static void
+cell_add(struct table *table, struct span cell, char paint)
 {
 	size_t column = table->cell_count++ % table->column_count;
 	size_t width = width_of(cell);
@@ -43,8 +45,21 @@ table_add(struct table *table, struct span cell)
 		text_add_byte(&table->cells, byte < 0x20 || byte == 0x7f ? '?' : (char)byte);
 	}
 	text_add_byte(&table->cells, '\n');
+	text_add_byte(&table->paints, paint);
 	if (width > table->widths[column])
 		table->widths[column] = width;
+}
+
+void
+table_add(struct table *table, struct span cell)
+{
+	cell_add(table, cell, PLAIN);
+}
+
+void
+table_add_painted(struct table *table, struct span cell, enum paint paint)
+{
+	cell_add(table, cell, (char)paint);
 }
 
 static void
@@ -55,14 +70,17 @@ spaces_add(struct text *to, size_t count)
 
 /* The last column needs no spaces behind it. */
 static void
-cell_print(const struct table *table, size_t column, struct span cell, struct text *to)
+cell_print(const struct table *table, size_t column, struct span cell, char paint, struct text *to)
 {
 	size_t free_width = table->widths[column] - width_of(cell);
 	bool is_last = column + 1 == table->column_count;
 
 	if (table->columns[column].is_number)
 		spaces_add(to, free_width);
-	text_add(to, cell);
+	if (paint == PLAIN)
+		text_add(to, cell);
+	else
+		output_paint(to, table->has_colours, (enum paint)paint, cell);
 	if (is_last)
 		text_add_byte(to, '\n');
 	else
@@ -75,7 +93,7 @@ table_print(const struct table *table, struct text *to)
 	struct span rest = text_span(&table->cells), cell;
 
 	for (size_t i = 0; i < table->column_count; i++)
-		cell_print(table, i, span_text(table->columns[i].title), to);
+		cell_print(table, i, span_text(table->columns[i].title), PLAIN, to);
 	for (size_t i = 0; i < table->cell_count && span_cut(&rest, '\n', &cell); i++)
-		cell_print(table, i % table->column_count, cell, to);
+		cell_print(table, i % table->column_count, cell, table->paints.bytes[i], to);
 }

@@ -4,7 +4,7 @@
 #ifndef REEVE_COMMAND_TABLE_H
 #define REEVE_COMMAND_TABLE_H
 
-#include "base/text.h"
+#include "command/output.h"
 
 enum { TABLE_COLUMNS_MAX = 12 };
 
@@ -18,7 +18,9 @@ struct table {
 	size_t				 column_count;
 	size_t				 widths[TABLE_COLUMNS_MAX];	/* in characters */
 	struct text			 cells;				/* each ended by a newline */
+	struct text			 paints;			/* a byte each: enum paint, or PLAIN */
 	size_t				 cell_count;
+	bool				 has_colours;			/* the caller's */
 };
 
 void	table_init(struct table *table, const struct table_column *columns, size_t column_count);
@@ -26,6 +28,7 @@ void	table_fini(struct table *table);
 
 /* The next cell, row by row. Control characters become '?'. */
 void	table_add(struct table *table, struct span cell);
+void	table_add_painted(struct table *table, struct span cell, enum paint paint);
 void	table_print(const struct table *table, struct text *to);	/* the titles, then the rows */
 
 #endif

@@ -14,7 +14,12 @@
 enum { BUNDLE_PARTS_MAX = 8 };
 
 /* The parts of an accepted configuration (IPC_TRIAL_ACCEPTED, IPC_PREPARE). */
-enum { BUNDLE_ORDERS, BUNDLE_CONF, BUNDLE_WARNINGS };	/* primary/orders.h; conf_pack(); a line each */
+enum {
+	BUNDLE_ORDERS,		/* primary/orders.h */
+	BUNDLE_CONF,		/* conf_pack() */
+	BUNDLE_WARNINGS,	/* a line each */
+	BUNDLE_CERTIFICATES,	/* primary/certificates.h */
+};
 
 struct bundle {
 	void		*mapping;			/* owned */

@@ -151,5 +151,5 @@ worker_death(struct worker_child *worker, const struct child_end *end)
 	if (worker->primary->state == PRIMARY_STARTING)
 		primary_worker_not_started(worker, worker->why);
 	else if (is_its_own_fault(end))
-		reload_worker_crashed(worker);
+		rollback_worker_crashed(worker);
 }

@@ -7,7 +7,10 @@
  *	workers.c	who should be there, who is, and what they are told
  *	death.c		what an end of a worker means: log, crash report, roll-back
  *	logs.c		log pipes and the logger
- *	reload.c	trial, PREPARE, COMMIT, and back again
+ *	reload.c	trial, PREPARE, COMMIT
+ *	rollback.c	workers that keep dying, and back again
+ *	swap.c		new contents of certificate files, in use without a reload of the configuration
+ *	expiry.c	certificates that come to their end
  *	stop.c		from RUNNING to nothing
  *	watchdog.c	workers that do not turn their loop
  *	sample.c	rates, once a second
@@ -22,6 +25,8 @@
 #include "ipc/channel.h"
 #include "ipc/log_pipe.h"
 #include "loop/loop.h"
+#include "primary/certificates.h"
+#include "primary/file_watch.h"
 #include "primary/listeners.h"
 #include "primary/orders.h"
 #include "primary/trial.h"
@@ -36,16 +41,23 @@ enum primary_state { PRIMARY_STARTING, PRIMARY_RUNNING, PRIMARY_STOPPING };
 
 /* -- editions ------------------------------------------------------------------------------------------------------ */
 
-/* One accepted configuration. The primary has the one in use, the one before (for a roll-back), and a coming one. */
+/*
+ * One accepted configuration with the contents of its files. The primary has the one in use, a coming one, and up to two
+ * to go back to (rollback.c).
+ */
 struct edition {
 	uint64_t		 generation;
 	int			 bundle_fd;	/* owned */
 	struct orders		*orders;	/* owned */
-	struct listeners	 listeners;	/* those of the one before are closed */
+	struct certificates	*certificates;	/* owned */
+	struct listeners	 listeners;	/* only of those in use or coming */
 };
 
 /* bundle_fd is duplicated. */
 struct edition	*edition_create(struct primary *primary, int bundle_fd, struct err *err);
+/* Whether workers would make the same of both; then the files' marks may be taken over. */
+bool		 edition_is_same(const struct edition *edition, int bundle_fd);
+void		 edition_refresh(struct edition *edition, int bundle_fd);
 void		 edition_free(struct edition *edition);	/* NULL is fine */
 
 /* -- workers ------------------------------------------------------------------------------------------------------- */
@@ -123,6 +135,13 @@ void	logs_close(struct primary *primary);
 
 enum reload_state { RELOAD_IDLE, RELOAD_TRYING, RELOAD_PREPARING, RELOAD_COMMITTING };
 
+/* What the steps are taken for. */
+enum reload_cause {
+	RELOAD_ASKED,	/* somebody wants the configuration read anew */
+	RELOAD_SWAP,	/* certificate files have changed */
+	RELOAD_BACK,	/* workers keep dying */
+};
+
 struct calls {
 	struct control_call	**items;	/* owned list; the calls wait for an answer */
 	size_t			 count;
@@ -130,12 +149,11 @@ struct calls {
 
 struct reload {
 	enum reload_state	 state;
+	enum reload_cause	 cause;
 	struct trial		*trial;
 	struct edition		*next;		/* owned */
 	struct control_server	*next_control;	/* owned; NULL: the one we have stays */
-	bool			 is_rollback;
-	bool			 is_pending;	/* once more when this one is done */
-	bool			 rollback_due;	/* as soon as this one is done */
+	bool			 is_pending;	/* asked for once more when this one is done */
 	struct calls		 calls;		/* to be told of this one */
 	struct calls		 pending_calls;
 	struct timer		 timer;
@@ -143,24 +161,80 @@ struct reload {
 	const char		*last_result;	/* "none", "ok", "failed", "rolled_back" */
 	struct text		 last_message;
 	uint64_t		 last_ms;	/* wall clock */
-
-	uint64_t	probation_ms;	/* monotonic: until then deaths count against the edition in use */
-	uint64_t	deaths_ms[3];	/* when the last ones were */
 };
 
 void	reload_init(struct primary *primary);
+void	reload_next(struct primary *primary);					/* what waits for its turn; idle only */
+void	reload_fail(struct primary *primary, struct span why);
+void	reload_fail_text(struct primary *primary, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool	reload_open(struct primary *primary, int bundle_fd, struct err *err);	/* the coming edition */
+void	reload_prepare(struct primary *primary);
 void	reload_request(struct primary *primary, struct control_call *call);	/* call may be NULL: a signal */
 void	reload_worker_started(struct worker_child *worker);	/* while another edition may be being prepared */
 void	reload_worker_ready(struct worker_child *worker, uint64_t generation);
 void	reload_worker_failed(struct worker_child *worker, uint64_t generation, const char *why);
 void	reload_worker_in_use(struct worker_child *worker);
 void	reload_worker_ended(struct worker_child *worker);
-void	reload_worker_crashed(struct worker_child *worker);	/* by a mistake, not by a signal from outside */
 void	reload_cancel(struct primary *primary, const char *why);
 void	reload_say_warnings(struct span lines);
 
 void	calls_add(struct calls *calls, struct control_call *call);	/* NULL is passed over */
 void	calls_reply(struct calls *calls, bool ok, struct span text);	/* to all; then there are none */
+
+/* -- going back ---------------------------------------------------------------------------------------------------- */
+
+/* What came into use lately, and until when (monotonic) deaths of workers count against it. */
+struct probation {
+	struct edition	*before;	/* owned: where to go back to; NULL: nowhere */
+	uint64_t	 until_ms;
+};
+
+/* rollback.c tells how the two go together. */
+struct rollback {
+	struct probation	reload;			/* of what somebody asked for */
+	struct probation	swap;			/* of new certificates */
+	bool			was_reload_unproven;	/* when the swap came into use */
+	bool			is_due;			/* as soon as what is going on is done */
+	bool			is_of_swap;		/* the one that is going on */
+	uint64_t		deaths_ms[3];		/* when the last ones were, monotonic */
+};
+
+void	rollback_commit(struct primary *primary, struct edition *next);	/* it is in use now; takes it */
+bool	rollback_begin(struct primary *primary);			/* false: there is nothing to go back to */
+void	rollback_tidy(struct primary *primary);				/* gives up what is not needed any more */
+void	rollback_worker_crashed(struct worker_child *worker);		/* by a mistake, not by a signal from outside */
+void	rollback_fini(struct primary *primary);
+
+/* -- certificates -------------------------------------------------------------------------------------------------- */
+
+struct swap {
+	struct file_watch	*watch;
+	struct timer		 again;			/* after a failure that says nothing about the files */
+	bool			 is_due;		/* as soon as nothing else is going on */
+	bool			 is_refusal_told;	/* of the state of files that is there */
+	struct text		 files;			/* that have changed */
+	const char		*last_result;		/* "none", "ok", "refused", "rolled_back" */
+	struct text		 last_message;
+	uint64_t		 last_ms;		/* wall clock */
+	uint64_t		 count;			/* those that came into use */
+};
+
+void	swap_start(struct primary *primary);
+void	swap_stop(struct primary *primary);
+void	swap_watch(struct primary *primary);	/* the files of the edition in use */
+void	swap_begin(struct primary *primary);	/* nothing else is going on */
+void	swap_done(struct primary *primary);
+void	swap_failed(struct primary *primary, struct span why, bool is_refused);
+void	swap_rolled_back(struct primary *primary);
+
+struct expiry {
+	struct list_node	told;	/* struct expiry_told, owned */
+	struct timer		timer;
+};
+
+void	expiry_start(struct primary *primary);
+void	expiry_stop(struct primary *primary);
+void	expiry_look(struct primary *primary);	/* at the certificates of the edition in use */
 
 /* -- the primary --------------------------------------------------------------------------------------------------- */
 
@@ -199,12 +273,14 @@ struct primary {
 
 	uint64_t		 generations;	/* handed out */
 	struct edition		*current;	/* owned */
-	struct edition		*previous;	/* owned; NULL: none to go back to */
+	struct rollback		 rollback;
 	uint64_t		 identity_version;
 	struct list_node	 workers;	/* struct worker_child, owned */
 	struct logs		 logs;
 	struct trial		*first_trial;
 	struct reload		 reload;
+	struct swap		 swap;
+	struct expiry		 expiry;
 	struct watchdog		 watchdog;
 	struct sample		 sample;
 

@@ -40,6 +40,7 @@ static bool
 primary_init(struct primary *primary, struct err *err)
 {
 	list_init(&primary->workers);
+	list_init(&primary->expiry.told);
 	primary->started_ms = clock_ms();
 	primary->started_wall_ms = clock_wall_ms();
 	primary->loop = loop_create(err);
@@ -60,9 +61,11 @@ primary_fini(struct primary *primary)
 	watchdog_stop(primary);
 	sample_stop(primary);
 	tickets_stop(primary);
+	swap_stop(primary);
+	expiry_stop(primary);
 	timer_fini(&primary->stop_timer);
 	logs_close(primary);
-	edition_free(primary->previous);
+	rollback_fini(primary);
 	edition_free(primary->current);
 	text_fini(&primary->reload.last_message);
 	signals_close(primary);

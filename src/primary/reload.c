@@ -5,8 +5,9 @@
  *	          trial child        every worker builds       every worker says that it uses it
  *	            └─ refused ──┴── failed, died, late ──▶ IDLE, and the old one stays
  *
- * One at a time: what is asked meanwhile becomes one more afterwards. A roll-back goes the same way without the trial,
- * with the bundle that was in use before, and no worker that fails can stop it.
+ * One at a time: what is asked meanwhile becomes one more afterwards. A certificate swap (swap.c) goes the same way with a
+ * trial of its own. A roll-back (rollback.c) goes it without a trial, with a bundle that was in use before, and no worker
+ * that fails can stop it.
  */
 #include "primary/inside.h"
 
@@ -19,12 +20,8 @@
 #include <string.h>
 
 #define PREPARE_TIMEOUT_MS 10000
-#define PROBATION_MS 30000	/* of a new edition */
-#define CRASH_LOOP_MS 10000	/* so many deaths within this are a crash loop */
-#define CRASH_LOOP_DEATHS (sizeof(((struct reload *)0)->deaths_ms) / sizeof(uint64_t))
 
 static void reload_begin(struct primary *primary);
-static void rollback_begin(struct primary *primary);
 
 /* -- who waits for an answer --------------------------------------------------------------------------------------- */
 
@@ -68,33 +65,60 @@ awaited_forget(struct primary *primary)
 	}
 }
 
+/* Roll-backs first, since workers die; then what people wait for. */
+void
+reload_next(struct primary *primary)
+{
+	struct reload *reload = &primary->reload;
+
+	if (primary->rollback.is_due && rollback_begin(primary))
+		return;
+	if (reload->is_pending) {
+		reload->is_pending = false;
+		reload->calls = reload->pending_calls;
+		reload->pending_calls = (struct calls){ 0 };
+		reload_begin(primary);
+	} else if (primary->swap.is_due) {
+		swap_begin(primary);
+	}
+}
+
+static void
+reload_end(struct primary *primary)
+{
+	timer_disarm(&primary->reload.timer);
+	awaited_forget(primary);
+	primary->reload.state = RELOAD_IDLE;
+	primary->reload.trial = NULL;
+}
+
 /* To those who asked, to the status, and on to what was asked meanwhile. */
 static void
 reload_finish(struct primary *primary, bool is_done, const char *result, struct span message)
 {
 	struct reload *reload = &primary->reload;
 
-	timer_disarm(&reload->timer);
-	awaited_forget(primary);
-	reload->state = RELOAD_IDLE;
-	reload->is_rollback = false;
-	reload->trial = NULL;
+	reload_end(primary);
 	reload->last_result = result;
 	reload->last_ms = clock_wall_ms();
 	text_clear(&reload->last_message);
 	text_add(&reload->last_message, message);
 	calls_reply(&reload->calls, is_done, text_span(&reload->last_message));
-	if (reload->rollback_due) {
-		rollback_begin(primary);
-	} else if (reload->is_pending) {
-		reload->is_pending = false;
-		reload->calls = reload->pending_calls;
-		reload->pending_calls = (struct calls){ 0 };
-		reload_begin(primary);
-	}
+	reload_next(primary);
 }
 
 static void
+next_forget(struct primary *primary)
+{
+	struct reload *reload = &primary->reload;
+
+	edition_free(reload->next);
+	reload->next = NULL;
+	control_server_close(reload->next_control);
+	reload->next_control = NULL;
+}
+
+void
 reload_fail(struct primary *primary, struct span why)
 {
 	struct reload *reload = &primary->reload;
@@ -103,18 +127,18 @@ reload_fail(struct primary *primary, struct span why)
 		if (reload->state == RELOAD_PREPARING && reload->next != NULL)
 			worker_send_number(WORKER(at), IPC_ABORT, reload->next->generation);
 	}
-	edition_free(reload->next);
-	reload->next = NULL;
-	control_server_close(reload->next_control);
-	reload->next_control = NULL;
+	next_forget(primary);
+	if (reload->cause == RELOAD_SWAP) {
+		reload_end(primary);
+		swap_failed(primary, why, false);
+		reload_next(primary);
+		return;
+	}
 	log_say(MSG_RELOAD_FAILED, log_span("reason", why));
 	reload_finish(primary, false, "failed", why);
 }
 
-static void
-reload_fail_text(struct primary *primary, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void
+void
 reload_fail_text(struct primary *primary, const char *format, ...)
 {
 	struct text why = { 0 };
@@ -147,26 +171,58 @@ control_replace(struct primary *primary, struct control_server *next)
 }
 
 static void
-reload_done(struct primary *primary)
+asked_done(struct primary *primary)
 {
 	struct reload *reload = &primary->reload;
 	struct control_server *control = reload->next_control;
-	bool was_rollback = reload->is_rollback;
 	struct text message = { 0 };
 
 	reload->next_control = NULL;
-	if (!was_rollback) {
-		log_say(MSG_RELOADED, log_number("generation", primary->current->generation));
-		reload_say_warnings(text_span(&reload->warnings));
-	}
-	text_add_text(&message,
-	    was_rollback ? "workers kept dying: back to the configuration before" : "configuration reloaded");
-	if (!was_rollback && reload->warnings.len > 0)
+	log_say(MSG_RELOADED, log_number("generation", primary->current->generation));
+	reload_say_warnings(text_span(&reload->warnings));
+	text_add_text(&message, "configuration reloaded");
+	if (reload->warnings.len > 0)
 		text_format(&message, "\n%s", reload->warnings.bytes);
-	calls_reply(&reload->calls, !was_rollback, text_span(&message));
+	calls_reply(&reload->calls, true, text_span(&message));
 	control_replace(primary, control);
-	reload_finish(primary, !was_rollback, was_rollback ? "rolled_back" : "ok", text_span(&message));
+	reload_finish(primary, true, "ok", text_span(&message));
 	text_fini(&message);
+}
+
+static void
+back_done(struct primary *primary)
+{
+	struct control_server *control = primary->reload.next_control;
+
+	primary->reload.next_control = NULL;
+	control_replace(primary, control);
+	if (!primary->rollback.is_of_swap) {
+		reload_finish(primary, false, "rolled_back",
+		    SPAN_OF("workers kept dying: back to the configuration before"));
+		return;
+	}
+	reload_end(primary);
+	swap_rolled_back(primary);
+	reload_next(primary);
+}
+
+static void
+reload_done(struct primary *primary)
+{
+	expiry_look(primary);
+	switch (primary->reload.cause) {
+	case RELOAD_ASKED:
+		asked_done(primary);
+		break;
+	case RELOAD_SWAP:
+		reload_end(primary);
+		swap_done(primary);
+		reload_next(primary);
+		break;
+	case RELOAD_BACK:
+		back_done(primary);
+		break;
+	}
 }
 
 static bool
@@ -179,34 +235,18 @@ is_awaiting(const struct primary *primary)
 	return false;
 }
 
-/* The edition before is kept for a roll-back, without its listeners: nobody would accept on those that are gone. */
 static void
 editions_move_on(struct primary *primary)
 {
 	struct reload *reload = &primary->reload;
+	struct edition *next = reload->next;
 
-	if (!identity_equal(primary->current->orders, reload->next->orders))
+	if (!identity_equal(primary->current->orders, next->orders))
 		primary->identity_version++;
-	listeners_close(&primary->current->listeners);
-	edition_free(primary->previous);
-	primary->previous = primary->current;
-	primary->current = reload->next;
 	reload->next = NULL;
-	slot_set(&primary->slots->notice.generation, primary->current->generation);
-	listeners_settle(&primary->current->listeners, primary->current->orders);
-}
-
-static void
-probation_begin(struct primary *primary)
-{
-	struct reload *reload = &primary->reload;
-
-	memset(reload->deaths_ms, 0, sizeof(reload->deaths_ms));
-	reload->probation_ms = reload->is_rollback ? 0 : loop_now_ms(primary->loop) + PROBATION_MS;
-	if (!reload->is_rollback)
-		return;
-	edition_free(primary->previous);	/* the one that was rolled back: never again */
-	primary->previous = NULL;
+	rollback_commit(primary, next);
+	slot_set(&primary->slots->notice.generation, next->generation);
+	listeners_settle(&next->listeners, next->orders);
 }
 
 static void
@@ -224,7 +264,6 @@ reload_commit(struct primary *primary)
 		WORKER(at)->awaits_use = true;
 	}
 	editions_move_on(primary);
-	probation_begin(primary);
 	logs_configure(primary);
 	if (!pid_file_use(primary, &err))
 		log_say(MSG_RELOAD_PARTLY, log_text("reason", err.text));
@@ -275,7 +314,7 @@ worker_send_prepare(struct worker_child *worker, const struct edition *next)
 	worker->awaits_ready = true;
 }
 
-static void
+void
 reload_prepare(struct primary *primary)
 {
 	struct reload *reload = &primary->reload;
@@ -305,7 +344,7 @@ control_prepare(struct primary *primary, const struct orders *orders, struct err
 }
 
 /* What the coming edition needs of the world: its sockets. */
-static bool
+bool
 reload_open(struct primary *primary, int bundle_fd, struct err *err)
 {
 	struct reload *reload = &primary->reload;
@@ -344,60 +383,19 @@ reload_tried(void *owner, struct trial_outcome *outcome)
 static void
 reload_begin(struct primary *primary)
 {
+	const struct trial_task task = {
+		.config_path = primary->config_path,
+		.in_use_fd = primary->current->bundle_fd,
+	};
 	struct reload *reload = &primary->reload;
 	struct err err = { "" };
 
 	log_say(MSG_RELOADING);
+	reload->cause = RELOAD_ASKED;
 	reload->state = RELOAD_TRYING;
-	reload->trial = trial_start(primary->loop, primary->family, primary->config_path, reload_tried, primary, &err);
+	reload->trial = trial_start(primary->loop, primary->family, &task, reload_tried, primary, &err);
 	if (reload->trial == NULL)
 		reload_fail_text(primary, "%s", err.text);
-}
-
-/* -- back again ---------------------------------------------------------------------------------------------------- */
-
-static void
-rollback_begin(struct primary *primary)
-{
-	struct reload *reload = &primary->reload;
-	struct err err = { "" };
-
-	reload->rollback_due = false;
-	if (primary->previous == NULL)
-		return;
-	log_say(MSG_ROLLED_BACK, log_number("from", primary->current->generation),
-	    log_number("to", primary->previous->generation));
-	reload->is_rollback = true;
-	text_clear(&reload->warnings);
-	if (!reload_open(primary, primary->previous->bundle_fd, &err)) {
-		reload->probation_ms = 0;
-		reload_fail_text(primary, "cannot go back to the configuration before: %s", err.text);
-		return;
-	}
-	reload_prepare(primary);
-	for (EACH_WORKER(primary, at))
-		child_hurry(&WORKER(at)->child);
-}
-
-void
-reload_worker_crashed(struct worker_child *worker)
-{
-	struct primary *primary = worker->primary;
-	struct reload *reload = &primary->reload;
-	uint64_t now_ms = loop_now_ms(primary->loop);
-
-	if (primary->state != PRIMARY_RUNNING || now_ms >= reload->probation_ms || primary->previous == NULL ||
-	    worker->generation != primary->current->generation)
-		return;
-	memmove(reload->deaths_ms + 1, reload->deaths_ms, (CRASH_LOOP_DEATHS - 1) * sizeof(uint64_t));
-	reload->deaths_ms[0] = now_ms;
-	if (reload->deaths_ms[CRASH_LOOP_DEATHS - 1] == 0 ||
-	    now_ms - reload->deaths_ms[CRASH_LOOP_DEATHS - 1] > CRASH_LOOP_MS || reload->is_rollback)
-		return;
-	if (reload->state == RELOAD_IDLE)
-		rollback_begin(primary);
-	else
-		reload->rollback_due = true;
 }
 
 /* -- what is heard of workers -------------------------------------------------------------------------------------- */
@@ -441,7 +439,7 @@ reload_worker_failed(struct worker_child *worker, uint64_t generation, const cha
 
 	if (reload->state != RELOAD_PREPARING || generation != reload->next->generation)
 		return;
-	if (reload->is_rollback) {
+	if (reload->cause == RELOAD_BACK) {
 		worker->awaits_ready = false;
 		reload_go_on(primary);
 		return;
@@ -465,7 +463,7 @@ reload_worker_ended(struct worker_child *worker)
 
 	worker->awaits_ready = false;
 	worker->awaits_use = false;
-	if (was_building && primary->reload.state == RELOAD_PREPARING && !primary->reload.is_rollback)
+	if (was_building && primary->reload.state == RELOAD_PREPARING && primary->reload.cause != RELOAD_BACK)
 		reload_fail_text(primary, "worker %u died while it was building it: %s", worker->slot, worker->why);
 	else
 		reload_go_on(primary);
@@ -476,7 +474,7 @@ reload_late(void *owner)
 {
 	struct primary *primary = owner;
 
-	if (primary->reload.state == RELOAD_PREPARING && !primary->reload.is_rollback) {
+	if (primary->reload.state == RELOAD_PREPARING && primary->reload.cause != RELOAD_BACK) {
 		reload_fail_text(primary, "not every worker was ready for it within %d s", PREPARE_TIMEOUT_MS / 1000);
 		return;
 	}
@@ -519,15 +517,13 @@ reload_cancel(struct primary *primary, const char *why)
 
 	trial_cancel(reload->trial);
 	reload->trial = NULL;
-	edition_free(reload->next);
-	reload->next = NULL;
-	control_server_close(reload->next_control);
-	reload->next_control = NULL;
+	next_forget(primary);
+	swap_stop(primary);
 	awaited_forget(primary);
 	timer_fini(&reload->timer);
 	reload->state = RELOAD_IDLE;
 	reload->is_pending = false;
-	reload->rollback_due = false;
+	primary->rollback.is_due = false;
 	calls_reply(&reload->calls, false, span_text(why));
 	calls_reply(&reload->pending_calls, false, span_text(why));
 	text_fini(&reload->warnings);

@@ -30,6 +30,7 @@ sample_take(void *owner)
 	sample->requests_per_second = rate(sample->requests, totals.requests, now_ms - sample->at_ms);
 	sample->requests = totals.requests;
 	sample->at_ms = now_ms;
+	rollback_tidy(primary);
 	timer_arm(&sample->timer, EVERY_MS);
 }
 

@@ -60,12 +60,7 @@ primary_is_running(struct primary *primary)
 	log_say(MSG_STARTED, log_text("version", REEVE_VERSION), log_text("config", primary->config_path),
 	    log_number("workers", primary->current->orders->workers),
 	    log_number("started_in_ms", loop_now_ms(primary->loop) - primary->started_ms));
-	if (!primary->reload.is_pending)
-		return;
-	primary->reload.is_pending = false;
-	primary->reload.calls = primary->reload.pending_calls;
-	primary->reload.pending_calls = (struct calls){ 0 };
-	reload_request(primary, NULL);
+	reload_next(primary);
 }
 
 /* Of those that should be there: how many serve, and how many have not even had their first try. */
@@ -164,16 +159,18 @@ start_tried(void *owner, struct trial_outcome *outcome)
 		log_say(MSG_EXCLUSIVE_UNAVAILABLE);
 	sample_start(primary);
 	tickets_start(primary);
+	swap_start(primary);
+	expiry_start(primary);
 	workers_adjust(primary);
 }
 
 void
 primary_start(struct primary *primary)
 {
+	const struct trial_task task = { .config_path = primary->config_path, .in_use_fd = -1 };
 	struct err err = { "" };
 
-	primary->first_trial = trial_start(primary->loop, primary->family, primary->config_path, start_tried, primary,
-	    &err);
+	primary->first_trial = trial_start(primary->loop, primary->family, &task, start_tried, primary, &err);
 	if (primary->first_trial == NULL)
 		primary_fail(primary, "%s", err.text);
 }

@@ -53,7 +53,7 @@ state_text(const struct primary *primary)
 		return "starting";
 	if (primary->state == PRIMARY_STOPPING)
 		return "stopping";
-	return primary->reload.state == RELOAD_IDLE ? "running" : "reloading";
+	return primary->reload.state == RELOAD_IDLE || primary->reload.cause == RELOAD_SWAP ? "running" : "reloading";
 }
 
 static void
@@ -67,6 +67,21 @@ add_reload(const struct primary *primary, struct text *json)
 	add_time(json, "at", reload->last_ms);
 	text_json_key(json, "message");
 	text_json_span(json, text_span(&reload->last_message));
+	text_json_close(json, '}');
+}
+
+static void
+add_swap(const struct primary *primary, struct text *json)
+{
+	const struct swap *swap = &primary->swap;
+
+	text_json_key(json, "certificate_swap");
+	text_json_open(json, '{');
+	add_text(json, "result", swap->last_result);
+	add_time(json, "at", swap->last_ms);
+	text_json_key(json, "message");
+	text_json_span(json, text_span(&swap->last_message));
+	add_number(json, "count", swap->count);
 	text_json_close(json, '}');
 }
 
@@ -158,6 +173,48 @@ add_listeners(const struct primary *primary, struct text *json)
 }
 
 static void
+add_names(struct text *json, const char *names)
+{
+	struct span rest = span_text(names), name;
+
+	text_json_key(json, "names");
+	text_json_open(json, '[');
+	while (span_cut(&rest, ',', &name))
+		text_json_span(json, name.len > 0 && name.at[0] == ' ' ? span_skip(name, 1) : name);
+	text_json_close(json, ']');
+}
+
+static void
+add_certificate(const struct certificate *certificate, uint64_t wall_ms, struct text *json)
+{
+	text_json_open(json, '{');
+	add_text(json, "subject", certificate->subject);
+	add_names(json, certificate->names);
+	add_text(json, "issuer", certificate->issuer);
+	add_text(json, "kind", certificate->kind);
+	add_time(json, "not_after", (uint64_t)certificate->until_s * 1000);
+	text_json_key(json, "days_left");
+	text_json_signed(json, certificate_days_left(certificate, wall_ms));
+	add_text(json, "listener", certificate->listener);
+	add_text(json, "file", certificate->file);
+	add_text(json, "fingerprint", certificate->fingerprint);
+	text_json_close(json, '}');
+}
+
+static void
+add_certificates(const struct primary *primary, struct text *json)
+{
+	const struct certificates *certificates = primary->current == NULL ? NULL : primary->current->certificates;
+	uint64_t wall_ms = clock_wall_ms();
+
+	text_json_key(json, "certificates");
+	text_json_open(json, '[');
+	for (size_t i = 0; certificates != NULL && i < certificates->count; i++)
+		add_certificate(&certificates->items[i], wall_ms, json);
+	text_json_close(json, ']');
+}
+
+static void
 add_totals(const struct primary *primary, struct text *json)
 {
 	struct slot_totals totals = { 0 };
@@ -192,8 +249,10 @@ status_format(struct primary *primary, struct text *json)
 	add_number(json, "generation", primary->current == NULL ? 0 : primary->current->generation);
 	add_text(json, "state", state_text(primary));
 	add_reload(primary, json);
+	add_swap(primary, json);
 	add_workers(primary, json);
 	add_listeners(primary, json);
+	add_certificates(primary, json);
 	add_totals(primary, json);
 	text_json_key(json, "upstreams");
 	if (primary->board != NULL)

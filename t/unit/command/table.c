@@ -51,6 +51,34 @@ test_cells_are_harmless(void **state)
 	    "\xc3\xa9t\xc3\xa9   1  a?b?[2J?\n");
 }
 
+/* Colours take no room. */
+static void
+test_painted(void **state)
+{
+	static const char *const expected[] = {
+		"NAME   N  WHY\na      7  \nlong  12  x\n",
+		"NAME   N  WHY\na      \033[31m7\033[0m  \n\033[33mlong\033[0m  12  x\n",
+	};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct table table;
+		struct text text = { 0 };
+
+		table_init(&table, columns, 3);
+		table.has_colours = i == 1;
+		table_add(&table, SPAN_OF("a"));
+		table_add_painted(&table, SPAN_OF("7"), PAINT_RED);
+		table_add(&table, SPAN_OF(""));
+		table_add_painted(&table, SPAN_OF("long"), PAINT_YELLOW);
+		table_add(&table, SPAN_OF("12"));
+		table_add(&table, SPAN_OF("x"));
+		table_print(&table, &text);
+		assert_string_equal(text.bytes, expected[i]);
+		table_fini(&table);
+		text_fini(&text);
+	}
+}
+
 int
 main(void)
 {
@@ -58,6 +86,7 @@ main(void)
 		cmocka_unit_test(test_columns_line_up),
 		cmocka_unit_test(test_only_titles),
 		cmocka_unit_test(test_cells_are_harmless),
+		cmocka_unit_test(test_painted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

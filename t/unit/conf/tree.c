@@ -87,6 +87,7 @@ test_watched_are_listed(void **state)
 	assert_non_null(conf_watched(fixture->conf, 0));
 	assert_non_null(conf_watched(fixture->conf, 1));
 	assert_null(conf_watched(fixture->conf, 2));
+	assert_span(conf_watched_contents(fixture->conf, strcmp(conf_watched(fixture->conf, 0), "cert") != 0), "1");
 	assert_string_not_equal(conf_watched(fixture->conf, 0), conf_watched(fixture->conf, 1));
 	assert_string_not_equal(conf_watched(fixture->conf, 0), "ca");
 	assert_string_not_equal(conf_watched(fixture->conf, 1), "ca");

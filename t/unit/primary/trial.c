@@ -69,13 +69,14 @@ too_long(void *owner)
 static void
 trial_of(struct hearer *hearer, bool is_cancelled)
 {
+	const struct trial_task task = { .config_path = path, .in_use_fd = -1 };
 	struct family *family;
 	struct trial *trial;
 	struct timer timer;
 
 	*hearer = (struct hearer){ .loop = loop_create(NULL), .bundle_fd = -1 };
 	family = family_create(hearer->loop);
-	trial = trial_start(hearer->loop, family, path, hear, hearer, NULL);
+	trial = trial_start(hearer->loop, family, &task, hear, hearer, NULL);
 	assert_non_null(trial);
 	if (is_cancelled)
 		trial_cancel(trial);
