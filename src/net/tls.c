@@ -59,6 +59,12 @@ tls_free(struct tls *tls)
 	memory_free(tls);
 }
 
+void
+tls_give(struct tls *tls, struct span bytes)
+{
+	tls_wire_give(&tls->wire, bytes.at, bytes.len);
+}
+
 struct ssl_st *
 tls_ssl(const struct tls *tls)
 {
@@ -70,6 +76,13 @@ verb_begin(struct tls *tls)
 {
 	tls_queue_clear();
 	tls_wire_begin(&tls->wire);
+}
+
+/* Perhaps only a part of a record. */
+static bool
+has_more_inside(const struct tls *tls)
+{
+	return tls->wire.early || SSL_has_pending(tls->ssl);
 }
 
 /* -- handshake ----------------------------------------------------------------------------------------------------- */
@@ -95,7 +108,7 @@ late_message_count(int is_written, int version, int type, const void *bytes, siz
 		return;
 	tls->late_count = LATE_MESSAGES_MAX;
 	tls->reason.sentence = "the peer sends key updates or handshakes without end";
-	tls->wire.reads_left = 0;
+	tls->wire.may_receive = false;
 }
 
 /* Tickets are the only thing that a server of TLS 1.3 says last: they can wait for the answer to the first request. */
@@ -111,7 +124,7 @@ handshake_finish(struct tls *tls)
 	bool may_wait = is_only_tickets(tls);
 
 	tls->is_ready = true;
-	tls->is_full = SSL_has_pending(tls->ssl);
+	tls->is_full = has_more_inside(tls);
 	SSL_set_msg_callback(tls->ssl, late_message_count);
 	SSL_set_msg_callback_arg(tls->ssl, tls);
 	tls_kernel_settle(tls);
@@ -151,6 +164,13 @@ handshake_fail(struct tls *tls)
 	return tls->end;
 }
 
+/* A client speaks first; and whoever gave us the first bytes has just emptied the socket. */
+static bool
+expects_input(const struct tls *tls)
+{
+	return !tls->wire.early && (!SSL_in_before(tls->ssl) || SSL_is_server(tls->ssl));
+}
+
 enum stream_result
 tls_handshake(struct tls *tls)
 {
@@ -162,9 +182,7 @@ tls_handshake(struct tls *tls)
 	verb_begin(tls);
 	if (tls->is_ready)
 		return handshake_flush(tls);
-	tls_wire_listen(&tls->wire);
-	if (SSL_in_before(tls->ssl) && !SSL_is_server(tls->ssl))
-		tls->wire.is_dry = true;	/* a server speaks second */
+	tls_wire_listen(&tls->wire, expects_input(tls));
 	answer = SSL_do_handshake(tls->ssl);
 	if (answer == 1)
 		return handshake_finish(tls);
@@ -186,13 +204,6 @@ tls_wants(const struct tls *tls)
 
 /* -- reading ------------------------------------------------------------------------------------------------------- */
 
-/* Whether another SSL_read() could bring something without a system call that is likely to be in vain. */
-static bool
-may_have_more(const struct tls *tls)
-{
-	return !tls->wire.is_dry || SSL_has_pending(tls->ssl);
-}
-
 static enum stream_result
 read_some(struct tls *tls, char *to, size_t room, size_t *count_out)
 {
@@ -205,7 +216,7 @@ read_some(struct tls *tls, char *to, size_t room, size_t *count_out)
 		*count_out += count;
 		if (tls->reason.sentence)
 			return STREAM_BROKEN;
-	} while (*count_out < room && may_have_more(tls));
+	} while (*count_out < room && has_more_inside(tls));
 	return *count_out < room ? STREAM_AGAIN : STREAM_OK;
 }
 
@@ -228,12 +239,11 @@ tls_read(struct tls *tls, char *to, size_t room, size_t *count_out)
 	}
 	assert(tls->is_ready && room > 0);
 	verb_begin(tls);
-	if (!tls->is_full)
-		tls_wire_listen(&tls->wire);	/* else for what was read ahead; readiness tells of more */
+	tls_wire_listen(&tls->wire, !tls->is_full);	/* readiness tells of what is not inside yet */
 	result = read_some(tls, to, room, count_out);
 	if (!read_answer(tls))
 		tls->is_deaf = true;
-	tls->is_full = result == STREAM_OK && SSL_has_pending(tls->ssl);
+	tls->is_full = result == STREAM_OK && has_more_inside(tls);
 	if (result == STREAM_AGAIN && tls->reason.sentence)
 		result = STREAM_BROKEN;
 	if (result == STREAM_END || result == STREAM_BROKEN) {
@@ -263,7 +273,7 @@ tls_write_failed(struct tls *tls)
 	if (tls->end != STREAM_OK || tls_has_reason(tls))
 		return STREAM_BROKEN;
 	verb_begin(tls);
-	tls_wire_listen(&tls->wire);
+	tls_wire_listen(&tls->wire, true);
 	if (SSL_peek(tls->ssl, &byte, 1) <= 0 && tls_judge(tls, 0) == STREAM_BROKEN)
 		tls->end = STREAM_BROKEN;
 	tls_wire_keep(&tls->wire);

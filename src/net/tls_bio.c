@@ -18,7 +18,11 @@
 enum {
 	GATHER_MAX = TLS_VERB_MAX + 8 * 1024,	/* a verb's records with their heads and tags, and tickets */
 	REST_MAX = 4 * TLS_VERB_MAX,		/* only a handshake's long chains come near */
-	READS_MAX = 8,				/* a peer that sends faster than we read waits for the next turn */
+};
+
+struct tls_early {
+	size_t	len, given;
+	char	bytes[];
 };
 
 static struct {
@@ -37,7 +41,22 @@ read_later(BIO *bio)
 	return 0;
 }
 
-/* A short read has emptied the socket: asking again would cost a system call to hear EAGAIN. */
+static size_t
+early_take(struct tls_wire *wire, char *to, size_t room)
+{
+	struct tls_early *early = wire->early;
+	size_t left = early->len - early->given, some = left < room ? left : room;
+
+	memcpy(to, early->bytes + early->given, some);
+	early->given += some;
+	if (early->given == early->len) {
+		memory_free(early);
+		wire->early = NULL;
+	}
+	return some;
+}
+
+/* OpenSSL asks until it hears no. A second recv(2) would most often cost a system call for that. */
 static int
 bio_read(BIO *bio, char *to, size_t room, size_t *count_out)
 {
@@ -46,15 +65,18 @@ bio_read(BIO *bio, char *to, size_t room, size_t *count_out)
 
 	BIO_clear_retry_flags(bio);
 	*count_out = 0;
+	if (wire->early) {
+		*count_out = early_take(wire, to, room);
+		return 1;
+	}
 	if (wire->has_ended)
 		return 0;
-	if (wire->is_dry || wire->reads_left == 0)
+	if (!wire->may_receive)
 		return read_later(bio);
-	wire->reads_left--;
+	wire->may_receive = false;
 	do {
 		count = recv(wire->fd, to, room, 0);
 	} while (count < 0 && errno == EINTR);
-	wire->is_dry = count < (ssize_t)room;
 	wire->has_ended = count == 0;
 	if (count > 0) {
 		*count_out = (size_t)count;
@@ -224,6 +246,7 @@ tls_wire_fini(struct tls_wire *wire)
 	if (shared && BIO_get_data(shared) == wire)
 		BIO_set_data(shared, NULL);
 	rest_drop(wire);
+	memory_free(wire->early);
 }
 
 void
@@ -234,10 +257,21 @@ tls_wire_begin(struct tls_wire *wire)
 }
 
 void
-tls_wire_listen(struct tls_wire *wire)
+tls_wire_listen(struct tls_wire *wire, bool may_receive)
 {
-	wire->is_dry = false;
-	wire->reads_left = READS_MAX;
+	wire->may_receive = may_receive;
+}
+
+void
+tls_wire_give(struct tls_wire *wire, const char *bytes, size_t length)
+{
+	if (length == 0)
+		return;
+	assert(wire->early == NULL);
+	wire->early = memory_alloc(sizeof(*wire->early) + length);
+	wire->early->len = length;
+	wire->early->given = 0;
+	memcpy(wire->early->bytes, bytes, length);
 }
 
 bool

@@ -735,6 +735,32 @@ shakes_through_a_narrow_socket(void **state)
 	pair_close(&pair);
 }
 
+/* Whoever wants to see how a connection begins has to read its beginning. */
+static void
+takes_what_was_read_before(void **state)
+{
+	struct pair pair;
+	char bytes[2000];
+	size_t count;
+
+	(void)state;
+	pair_open(&pair, TLS_SERVER, made.server, made.client);
+	assert_int_equal(SSL_do_handshake(pair.peer), -1);
+	wait_input(&pair);
+	count = (size_t)recv(pair.stream.fd, bytes, sizeof(bytes), 0);
+	assert_false(tls_looks_like_http(span_make(bytes, count)));
+	tls_give(pair.stream.tls, span_make(bytes, count));
+	calls.receives = 0;
+	assert_int_equal(stream_handshake(&pair.stream), STREAM_AGAIN);
+	assert_int_equal(calls.receives, 0);
+	assert_int_equal(pair_shake(&pair), STREAM_OK);
+	pair_close(&pair);
+	pair_open(&pair, TLS_SERVER, made.server, made.client);
+	tls_give(pair.stream.tls, span_make(bytes, 20));
+	tls_give(pair.stream.tls, span_make(bytes, 0));
+	pair_close(&pair);
+}
+
 /* -- reading ------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -1368,6 +1394,7 @@ main(void)
 		cmocka_unit_test(refuses_what_is_not_tls),
 		cmocka_unit_test(notices_resets),
 		cmocka_unit_test(shakes_through_a_narrow_socket),
+		cmocka_unit_test(takes_what_was_read_before),
 		cmocka_unit_test(reads_many_records_at_once),
 		cmocka_unit_test(waits_for_whole_records),
 		cmocka_unit_test(has_what_came_with_the_handshake),
