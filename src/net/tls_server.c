@@ -32,6 +32,7 @@ enum {
 	 */
 	TICKETS = 1,
 	TICKET_LIFETIME_S = 24 * 3600,	/* no longer than the ring keeps a key */
+	SECURITY_LEVEL = 2,		/* 112 bits, whatever the system's default is; `ciphers` may say @SECLEVEL */
 };
 
 #define GROUPS "X25519:P-256:P-384"
@@ -188,6 +189,7 @@ versions_set(SSL_CTX *context, const struct tls_listen_options *options)
 	const char *ciphers = options->ciphers.len > 0 ? options->ciphers.at : tls_ciphers_default;
 	int oldest = options->min_version == TLS_MIN_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
 
+	SSL_CTX_set_security_level(context, SECURITY_LEVEL);
 	return SSL_CTX_set_min_proto_version(context, oldest) &&
 	    SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) && SSL_CTX_set1_groups_list(context, GROUPS) &&
 	    SSL_CTX_set_cipher_list(context, ciphers);

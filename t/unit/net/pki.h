@@ -49,7 +49,7 @@ struct wish {
 	long			 serial;
 };
 
-static EVP_PKEY *
+__attribute__((unused)) static EVP_PKEY *
 ec_key(const char *curve)
 {
 	EVP_PKEY *key = EVP_EC_gen(curve);
@@ -59,7 +59,7 @@ ec_key(const char *curve)
 }
 
 /* Large ones take long to make: one of each size for a whole program. */
-static EVP_PKEY *
+__attribute__((unused)) static EVP_PKEY *
 rsa_key(unsigned bits)
 {
 	static EVP_PKEY *known[2];
@@ -72,7 +72,7 @@ rsa_key(unsigned bits)
 	return *kept;
 }
 
-static void
+__attribute__((unused)) static void
 extension_add(X509 *certificate, X509 *issuer, int id, const char *value)
 {
 	X509_EXTENSION *extension;
@@ -85,7 +85,7 @@ extension_add(X509 *certificate, X509 *issuer, int id, const char *value)
 	X509_EXTENSION_free(extension);
 }
 
-static void
+__attribute__((unused)) static void
 extensions_add(X509 *certificate, X509 *issuer, const struct wish *wish)
 {
 	extension_add(certificate, issuer, NID_subject_key_identifier, "hash");
@@ -101,7 +101,7 @@ extensions_add(X509 *certificate, X509 *issuer, const struct wish *wish)
 		extension_add(certificate, issuer, NID_tlsfeature, "status_request");
 }
 
-static struct identity
+__attribute__((unused)) static struct identity
 identity_make(const struct wish *wish)
 {
 	static long serials = 4096;
@@ -125,7 +125,7 @@ identity_make(const struct wish *wish)
 	return made;
 }
 
-static void
+__attribute__((unused)) static void
 identity_fini(struct identity *identity)
 {
 	X509_free(identity->certificate);
@@ -135,7 +135,7 @@ identity_fini(struct identity *identity)
 
 /* -- as files ------------------------------------------------------------------------------------------------------ */
 
-static void
+__attribute__((unused)) static void
 bio_add(BIO *bio, struct text *to)
 {
 	char *bytes;
@@ -145,7 +145,7 @@ bio_add(BIO *bio, struct text *to)
 	BIO_free(bio);
 }
 
-static void
+__attribute__((unused)) static void
 pem_add_certificate(struct text *to, const struct identity *identity)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
@@ -155,7 +155,7 @@ pem_add_certificate(struct text *to, const struct identity *identity)
 }
 
 /* phrase NULL: in the clear. */
-static void
+__attribute__((unused)) static void
 pem_add_key(struct text *to, const EVP_PKEY *key, const char *phrase)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
@@ -168,7 +168,7 @@ pem_add_key(struct text *to, const EVP_PKEY *key, const char *phrase)
 /* The certificates of all, then NULL. */
 #define pem_of(to, ...) pem_of_list(to, (const struct identity *const[]){ __VA_ARGS__, NULL })
 
-static void
+__attribute__((unused)) static void
 pem_of_list(struct text *to, const struct identity *const *list)
 {
 	text_clear(to);
@@ -176,7 +176,7 @@ pem_of_list(struct text *to, const struct identity *const *list)
 		pem_add_certificate(to, *list);
 }
 
-static void
+__attribute__((unused)) static void
 put(const char *path, struct span bytes)
 {
 	struct err err;
@@ -282,7 +282,7 @@ directory_enter(void)
 	assert_return_code(chdir(directory), 0);
 }
 
-static int
+__attribute__((unused)) static int
 remove_one(const char *path, const struct stat *status, int type, struct FTW *walk)
 {
 	return remove(path);
