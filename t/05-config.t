@@ -120,8 +120,13 @@ for my $key (qw(pubsub module metrics dashboard concurrency rate_limit cors auth
 	bad("${listen}routes: [{$handler$key: {}}]\n", "$key is of a later version",
 	    "2:\\d+: routes\\[0\\]\\.$key: .*not supported in this version");
 }
-bad("listen: [{address: \":1\", tls: {certificates: []}}]\n$routes", 'tls is of a later version',
-    '1:\d+: listen\[0\]\.tls: .*not supported in this version');
+bad("listen: [{address: \":1\", tls: {certificates: []}}]\n$routes", 'TLS without a certificate',
+    '1:\d+: listen\[0\]\.tls\.certificates: ');
+bad("listen: [{address: \":1\", tls: {certificates: [{cert: /none.pem, key: /none.key}], client_auth: require}}]\n$routes",
+    'TLS that asks for nobody\'s certificate', '1:\d+: listen\[0\]\.tls\.client_auth: client_ca is missing');
+bad("listen: [{address: \":1\", tls: {certificates: [{cert: /none.pem, key: /none.key}]}}]\n$routes",
+    'TLS with files that are not there', '1:\d+: listen\[0\]\.tls\.certificates\[0\]\.cert: .*/none\.pem: No such file',
+    '1:\d+: listen\[0\]\.tls\.certificates\[0\]\.key: .*/none\.key');
 bad("${listen}routes: [{websocket: echo}]\n", 'websocket is of a later version',
     '2:\d+: routes\[0\]\.websocket: .*not supported in this version');
 

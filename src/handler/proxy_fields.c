@@ -167,7 +167,7 @@ forwarded_of(struct request *request)
 		at = put_span(at, SPAN_OF(";host="));
 		at = put_parameter(at, request->authority);
 	}
-	at = put_span(at, request->client->is_tls ? SPAN_OF(";proto=https") : SPAN_OF(";proto=http"));
+	at = put_span(at, client_is_tls(request->client) ? SPAN_OF(";proto=https") : SPAN_OF(";proto=http"));
 	return span_between(to, at);
 }
 

@@ -177,8 +177,8 @@ static void
 add_connection(const struct access_log *policy, const struct request *request)
 {
 	add_text(SPAN_OF(",\"protocol\":"), span_text(request->transport->name), SHORT_MAX);
-	if (request->client->tls_version != NULL)
-		add_text(SPAN_OF(",\"tls\":"), span_text(request->client->tls_version), SHORT_MAX);
+	if (client_is_tls(request->client))
+		add_text(SPAN_OF(",\"tls\":"), request->client->tls->version, SHORT_MAX);
 	if (fields_have(&request->fields, FIELD_USER_AGENT))
 		add_text(SPAN_OF(",\"user_agent\":"), fields_value(&request->fields, FIELD_USER_AGENT), LONG_MAX_BYTES);
 	text_add(&line, policy->route);

@@ -49,6 +49,14 @@ field_set(struct fields *fields, const struct template_pair *pair, struct span v
 		fields_set(fields, pair->id, value);
 }
 
+/* RFC 6797 §7.2: only in what travels securely, be it to the proxy in front of us. */
+static bool
+is_out_of_place(const struct template_pair *pair, const struct request *request)
+{
+	return pair->id == FIELD_OTHER && span_equal_nocase(pair->name, SPAN_OF("Strict-Transport-Security")) &&
+	       !span_is(request->scheme, "https");
+}
+
 static void
 headers_on_response(const void *configured, struct request *request)
 {
@@ -63,13 +71,15 @@ headers_on_response(const void *configured, struct request *request)
 			fields_remove(fields, policy->remove_ids[i]);
 	}
 	for (size_t i = 0; i < policy->set.count; i++) {
-		if (value_fill(&policy->set.items[i].value, request, &value))
+		if (is_out_of_place(&policy->set.items[i], request))
+			fields_remove_named(fields, policy->set.items[i].name);
+		else if (value_fill(&policy->set.items[i].value, request, &value))
 			field_set(fields, &policy->set.items[i], value);
 	}
 	for (size_t i = 0; i < policy->add.count; i++) {
 		const struct template_pair *pair = &policy->add.items[i];
 
-		if (value_fill(&pair->value, request, &value))
+		if (!is_out_of_place(pair, request) && value_fill(&pair->value, request, &value))
 			fields_add_known(fields, pair->id, pair->name, value);
 	}
 }
@@ -144,5 +154,6 @@ const struct policy_type policy_headers = {
 	.build = headers_build,
 	.on_response = headers_on_response,
 	.sees_refusals = true,
-	.doc = "Fields of the response: of every response of the route, also those of policies that refuse a request.",
+	.doc = "Fields of the response: of every response of the route, also those of policies that refuse a request. "
+	"`Strict-Transport-Security` is sent with https only (RFC 6797).",
 };

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "http/byte_class.h"
 #include "http/uri.h"
+#include "request/client.h"
 
 #include <assert.h>
 
@@ -26,6 +27,7 @@ enum part_kind {
 	PART_COOKIE,
 	PART_QUERY_VALUE,
 	PART_CAPTURE,
+	PART_TLS,
 	PART_ENV,	/* becomes text when parsed */
 	PART_LATER,	/* known, but not in this version */
 };
@@ -34,7 +36,7 @@ struct template_part {
 	enum part_kind	kind;
 	struct span	text;	/* TEXT; HEADER, COOKIE, QUERY_VALUE: the name */
 	enum field_name	field;	/* HEADER */
-	size_t		index;	/* CAPTURE */
+	size_t		index;	/* CAPTURE; TLS: where in struct client_tls */
 };
 
 /* A name that ends in '.' takes what follows as an argument. */
@@ -55,15 +57,31 @@ static const struct placeholder {
 	{ SPAN("cookie."), PART_COOKIE },
 	{ SPAN("query."), PART_QUERY_VALUE },
 	{ SPAN("env."), PART_ENV },
-	{ SPAN("tls."), PART_LATER },
+	{ SPAN("tls."), PART_TLS },
 	{ SPAN("jwt."), PART_LATER },
 };
 
 enum { PLACEHOLDERS = COUNT(placeholders) };
 
+/* What follows `tls.`; all of it is empty on a connection in the clear, the last three without a good certificate. */
+static const struct tls_placeholder {
+	struct span	name;
+	size_t		offset;
+} tls_placeholders[] = {
+	{ SPAN("version"), offsetof(struct client_tls, version) },
+	{ SPAN("cipher"), offsetof(struct client_tls, cipher) },
+	{ SPAN("server_name"), offsetof(struct client_tls, server_name) },
+	{ SPAN("subject"), offsetof(struct client_tls, subject) },
+	{ SPAN("san"), offsetof(struct client_tls, san) },
+	{ SPAN("fingerprint"), offsetof(struct client_tls, fingerprint) },
+};
+
+static_assert(COUNT(tls_placeholders) * sizeof(struct span) == sizeof(struct client_tls), "all that TLS tells");
+
 const char *const template_placeholder_names[] = {
 	"client_ip", "host", "method", "scheme", "path", "query", "uri", "request_id", "status", "header.NAME",
-	"cookie.NAME", "query.NAME", "env.NAME", NULL
+	"cookie.NAME", "query.NAME", "env.NAME", "tls.version", "tls.cipher", "tls.server_name", "tls.subject",
+	"tls.san", "tls.fingerprint", NULL
 };
 
 /* -- parsing ------------------------------------------------------------------------------------------------------- */
@@ -105,6 +123,18 @@ env_part(struct span name, const struct template_names *names, struct arena *are
 	return true;
 }
 
+/* False: there is none of that name. */
+static bool
+tls_part(struct span name, struct template_part *part_out)
+{
+	for (size_t i = 0; i < COUNT(tls_placeholders); i++)
+		if (span_equal(tls_placeholders[i].name, name)) {
+			*part_out = (struct template_part){ .kind = PART_TLS, .index = tls_placeholders[i].offset };
+			return true;
+		}
+	return false;
+}
+
 static bool
 unknown_placeholder(struct span name, const struct template_names *names, struct err *err)
 {
@@ -139,6 +169,8 @@ part_parse(struct span name, const struct template_names *names, struct arena *a
 	argument = span_skip(name, known->name.len);
 	if (known->kind == PART_ENV)
 		return env_part(argument, names, arena, part_out, err);
+	if (known->kind == PART_TLS)
+		return tls_part(argument, part_out) || unknown_placeholder(name, names, err);
 	*part_out = (struct template_part){ .kind = known->kind, .text = arena_copy(arena, argument) };
 	if (known->kind == PART_HEADER)
 		part_out->field = field_name_of(argument);
@@ -266,6 +298,16 @@ header_value(const struct request *request, const struct template_part *part)
 }
 
 static struct span
+tls_value(const struct client *client, size_t offset)
+{
+	struct span value = { NULL, 0 };
+
+	if (client_is_tls(client))
+		memcpy(&value, (const char *)client->tls + offset, sizeof(value));
+	return value;
+}
+
+static struct span
 uri_of(struct request *request)
 {
 	if (!request->has_query)
@@ -308,6 +350,8 @@ part_fill(const struct template_part *part, struct request *request)
 		return value;
 	case PART_CAPTURE:
 		return request->captures[part->index];
+	case PART_TLS:
+		return tls_value(request->client, part->index);
 	case PART_ENV:
 	case PART_LATER:
 		break;

@@ -174,6 +174,7 @@ test_a_stranger_is_not_believed(void **state)
 static void
 test_a_trusted_proxy_is_believed(void **state)
 {
+	static const struct client_tls tls;
 	struct proxy_fixture fixture;
 	struct fake_exchange fake;
 	struct fields fields;
@@ -181,7 +182,7 @@ test_a_trusted_proxy_is_believed(void **state)
 	proxy_open(&fixture, "api");
 	tell_tales(&fake);
 	fake.client.is_trusted = true;
-	fake.client.is_tls = true;
+	fake.client.tls = &tls;
 	fake.client.ip = SPAN_OF("2001:db8::1");
 	fake.request.scheme = SPAN_OF("https");	/* as downstream has taken it over */
 	fake.request.forwarded_host = SPAN_OF("shop.test");

@@ -135,6 +135,23 @@ a_failed_try_is_told(void **state)
 }
 
 static void
+the_version_of_tls_is_told(void **state)
+{
+	static const struct client_tls tls = { .version = SPAN("TLSv1.3") };
+	void *policy = fixture_policy(&fixture, NULL, &policy_log);
+	struct fake_exchange fake;
+	struct request *request = answered(&fake, "/", 200);
+
+	(void)state;
+	policy_log.on_end(policy, request);
+	assert_null(strstr(lines.bytes, "\"tls\""));
+	fake.client.tls = &tls;
+	policy_log.on_end(policy, request);
+	assert_string_equal(member(&fake, "tls"), "\"TLSv1.3\"");
+	fake_end(&fake);
+}
+
+static void
 a_client_that_left_is_told(void **state)
 {
 	void *policy = fixture_policy(&fixture, NULL, &policy_log);
@@ -263,6 +280,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_record_says_what_product_md_lists, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_failed_try_is_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_version_of_tls_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_client_that_left_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(secrets_never_appear, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(sampling_keeps_every_error, set_up, tear_down),

@@ -67,6 +67,35 @@ a_client_cannot_write_a_field_of_his_own(void **state)
 	}
 }
 
+/* RFC 6797 §7.2: over https, be it ours or that of a proxy in front; never in the clear, whoever wrote it. */
+static void
+strict_transport_security_is_for_https(void **state)
+{
+	static const char *const forms[] = {
+		"headers: {set: {Strict-Transport-Security: max-age=60}}\n",
+		"headers: {add: {strict-transport-SECURITY: max-age=60}}\n",
+	};
+
+	(void)state;
+	for (size_t form = 0; form < sizeof(forms) / sizeof(forms[0]); form++) {
+		void *policy = fixture_policy(&fixture, forms[form], &policy_headers);
+
+		for (int is_secure = 0; is_secure < 2; is_secure++) {
+			struct fake_exchange fake;
+			struct request *request = fake_begin(&fake, "GET", "/");
+
+			request->scheme = is_secure ? SPAN_OF("https") : SPAN_OF("http");
+			if (form == 0)
+				fields_add_named(&request->response.fields, SPAN_OF("Strict-Transport-Security"),
+				    SPAN_OF("max-age=1"));
+			policy_headers.on_response(policy, request);
+			assert_string_equal(fake_value(&fake, "Strict-Transport-Security"),
+			    is_secure ? "max-age=60" : "");
+			fake_end(&fake);
+		}
+	}
+}
+
 static void
 framing_is_not_the_operators(void **state)
 {
@@ -100,6 +129,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fields_are_removed_set_and_added),
 		cmocka_unit_test(a_client_cannot_write_a_field_of_his_own),
+		cmocka_unit_test(strict_transport_security_is_for_https),
 		cmocka_unit_test(framing_is_not_the_operators),
 	};
 

@@ -88,6 +88,35 @@ fills_every_placeholder(void **state)
 }
 
 static void
+tells_of_tls(void **state)
+{
+	static const struct client_tls tls = {
+		.version = SPAN("TLSv1.3"), .cipher = SPAN("TLS_AES_128_GCM_SHA256"), .server_name = SPAN("a.test"),
+		.subject = SPAN("CN=billing,O=Example"), .san = SPAN("b.test, spiffe://x/b"),
+		.fingerprint = SPAN("00ff"),
+	};
+	static const struct client_tls without_certificate = { .version = SPAN("TLSv1.2") };
+	static const char from[] = "{tls.version}|{tls.cipher}|{tls.server_name}|"
+				   "{tls.subject}|{tls.san}|{tls.fingerprint}";
+	struct template template;
+	struct fake_exchange fake;
+	struct request *request = fake_begin(&fake, "GET", "/");
+	struct arena arena;
+	struct err err;
+
+	arena_init(&arena, 512);
+	assert_true(template_parse(span_text(from), NULL, &arena, &template, &err));
+	assert_true(span_is(template_fill(&template, request), "|||||"));
+	fake.client.tls = &without_certificate;
+	assert_true(span_is(template_fill(&template, request), "TLSv1.2|||||"));
+	fake.client.tls = &tls;
+	assert_true(span_is(template_fill(&template, request), "TLSv1.3|TLS_AES_128_GCM_SHA256|a.test|"
+	    "CN=billing,O=Example|b.test, spiffe://x/b|00ff"));
+	fake_end(&fake);
+	arena_fini(&arena);
+}
+
+static void
 has_no_question_mark_without_query(void **state)
 {
 	struct arena arena;
@@ -139,7 +168,10 @@ refuses_and_names_the_mistake(void **state)
 		{ "{header}", "unknown placeholder" },
 		{ "{query.}", "unknown placeholder" },
 		{ "{path.x}", "unknown placeholder" },
-		{ "{tls.subject}", "not supported in this version" },
+		{ "{tls.nothing}", "unknown placeholder {tls.nothing}" },
+		{ "{tls.subject_}", "{tls.fingerprint}" },
+		{ "{tls.}", "unknown placeholder {tls.}" },
+		{ "{tls}", "unknown placeholder {tls}" },
 		{ "{jwt.sub}", "not supported in this version" },
 		{ "{env.NONE}", "the environment has no NONE" },
 		{ "{path", "a brace without its pair" },
@@ -199,6 +231,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fills_every_placeholder),
+		cmocka_unit_test(tells_of_tls),
 		cmocka_unit_test(has_no_question_mark_without_query),
 		cmocka_unit_test(fills_plain_text_without_a_copy),
 		cmocka_unit_test(refuses_and_names_the_mistake),
