@@ -149,8 +149,8 @@ tls_certificate_is_chained(const struct tls_certificate *certificate, struct err
 		ok = certifies(next, before);
 		for (int j = i + 1; !ok && j < count; j++)
 			if (certifies(sk_X509_value(certificate->chain, j), before))
-				return err_set(err, "the chain is in the wrong order: certificate %d should stand behind "
-				    "certificate %d; some clients will not find their way", j + 2, i + 1);
+				return err_set(err, "the chain is in the wrong order: certificate %d should stand "
+				    "behind certificate %d; some clients will not find their way", j + 2, i + 1);
 		if (!ok)
 			err_set(err, "certificate %d of the file did not certify the one before it: it does not belong "
 			    "into this chain", i + 2);

@@ -254,7 +254,7 @@ tls_client_rules_fini(struct tls_client_rules *rules)
 
 /* -- at the handshake ---------------------------------------------------------------------------------------------- */
 
-/* Only the client's own certificate must have a list; those between it and the anchor are held against what is there. */
+/* Only the client's own issuer must have a list; those between it and the anchor are held against what is there. */
 static int
 judgement_mend(int is_good, X509_STORE_CTX *chain)
 {

@@ -3,8 +3,8 @@
  *
  *	exact name ─▶ wildcard of its first label ─▶ none
  *
- * For each kind of key the first certificate that has the name is taken, so that ECDSA and RSA of one name stand side by
- * side. Two lookups in a hash table, however many names there are.
+ * For each kind of key the first certificate that has the name is taken, so that ECDSA and RSA of one name stand side
+ * by side. Two lookups in a hash table, however many names there are.
  */
 #ifndef REEVE_NET_TLS_NAMES_H
 #define REEVE_NET_TLS_NAMES_H
@@ -38,8 +38,8 @@ enum tls_key_kind	tls_key_kind(const struct tls_certificate *certificate);
 bool			tls_set_equal(const struct tls_set *a, const struct tls_set *b);
 
 /*
- * All names of all certificates. A name that an earlier certificate of the same kind has is reported to `shared` (may be
- * NULL): the later one is never chosen for it.
+ * All names of all certificates. A name that an earlier certificate of the same kind has is reported to `shared` (may
+ * be NULL): the later one is never chosen for it.
  */
 typedef void tls_name_shared(void *owner, uint32_t first, uint32_t second, struct span name);
 

@@ -125,8 +125,8 @@ chain_warn(const struct tls_pair_reading *reading, const struct tls_certificate 
 	for (int i = 0; i < sk_X509_num(certificate->chain); i++) {
 		if (tls_time(X509_get0_notAfter(sk_X509_value(certificate->chain, i))) > now)
 			continue;
-		err_set(&err, "%s: certificate %d of the file has expired: get the chain anew from who issued the first",
-		    reading->options->cert.at, i + 2);
+		err_set(&err, "%s: certificate %d of the file has expired: get the chain anew from who issued the "
+		    "first", reading->options->cert.at, i + 2);
 		warn(reading, "cert", err.text);
 	}
 }
