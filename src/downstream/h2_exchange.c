@@ -105,7 +105,7 @@ h2_exchange_release(struct h2_exchange *exchange)
 		if (request->guide && request->guide->on_end)
 			request->guide->on_end(request);
 	}
-	if (downstream->free_h2_count >= FREE_EXCHANGES_MAX) {
+	if (downstream->free_h2_count + 1 > FREE_EXCHANGES_MAX) {
 		exchange_free(exchange);
 		return;
 	}
