@@ -574,10 +574,13 @@ h2_client_ask(struct h2_client *client, struct h2_client_stream *stream, const s
     bool has_content)
 {
 	const nghttp2_data_provider provider = { .read_callback = content_ask };
-	size_t count = pairs_lay(client, stream->arena, head);
-	int32_t id = nghttp2_submit_request(client->session, NULL, client->pairs, count,
-	    has_content ? &provider : NULL, stream);
+	size_t count;
+	int32_t id;
 
+	if (!h2_client_takes_more(client))
+		return false;
+	count = pairs_lay(client, stream->arena, head);
+	id = nghttp2_submit_request(client->session, NULL, client->pairs, count, has_content ? &provider : NULL, stream);
 	if (id < 0)
 		return false;
 	stream->id = id;

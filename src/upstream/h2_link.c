@@ -101,7 +101,7 @@ link_is_worn(const struct h2_link *link)
 static void
 link_look_at_age(struct h2_link *link)
 {
-	if (!link_is_worn(link))
+	if (link->is_leaving || !link_is_worn(link))
 		return;
 	link->is_leaving = true;
 	link_update_room(link);
@@ -388,7 +388,7 @@ codec_failed(struct h2_client_stream *codec, enum h2_failure failure, const char
 	struct h2_link *link = stream->link;
 
 	stream_unlink(stream);
-	link_update_room(link);
+	link_look_at_client(link);	/* GOAWAY may be the reason: another try must not come here */
 	loop_later(link->world->loop, &link->turn);
 	stream->events->on_failed(stream->owner, failure, false, why);
 }
@@ -450,17 +450,23 @@ out_write(struct h2_link *link)
 
 /* False: the session has broken. */
 static bool
+link_gather(struct h2_link *link)
+{
+	if (!is_waiting(link)) {
+		text_clear(&link->out);
+		link->out_sent = 0;
+	}
+	return h2_client_gather(link->client, &link->out);
+}
+
+static bool
 link_send(struct h2_link *link)
 {
 	if (link->is_connecting || link->send_broken)
 		return true;
 	for (unsigned i = 0; i < WRITES_MAX; i++) {
-		if (!is_waiting(link)) {
-			text_clear(&link->out);
-			link->out_sent = 0;
-			if (!h2_client_gather(link->client, &link->out))
-				return false;
-		}
+		if (!is_waiting(link) && !link_gather(link))
+			return false;
 		if (!is_waiting(link) || !out_write(link))
 			break;
 	}
@@ -487,13 +493,17 @@ link_turn(struct later *later)
 		link_settle(link);
 }
 
+/*
+ * Gathering comes before telling: when nghttp2 finds that content does not agree with its length, it only says so with
+ * the RST_STREAM that it sends, and a response that breaks in its first bytes should not be passed on.
+ */
 static void
 link_received(struct h2_link *link, struct span bytes)
 {
 	bool is_sound;
 
 	link->is_on_stack = true;
-	is_sound = h2_client_receive(link->client, bytes);
+	is_sound = h2_client_receive(link->client, bytes) && link_gather(link);
 	link_tell(link);
 	link->is_on_stack = false;
 	if (!is_sound) {
