@@ -86,7 +86,10 @@ server_of(const SSL *ssl)
 	return SSL_get_ex_data(ssl, server_index);
 }
 
-/* A list of one name of type 0 (RFC 6066 §3); anything else is left for OpenSSL to refuse. */
+/*
+ * A list of one name of type 0 (RFC 6066 §3); anything else is left for OpenSSL to refuse. Names have no final dot
+ * there; who sends one means the same name.
+ */
 static struct span
 hello_name(SSL *ssl)
 {
@@ -98,7 +101,7 @@ hello_name(SSL *ssl)
 	name_len = (size_t)at[3] << 8 | at[4];
 	if (name_len == 0 || name_len > TLS_NAME_MAX || name_len + 5 != len)
 		return span_make(NULL, 0);
-	return span_make((const char *)at + 5, name_len);
+	return span_make((const char *)at + 5, name_len - (at[4 + name_len] == '.'));
 }
 
 static bool

@@ -98,6 +98,7 @@ struct meeting {
 	int				 version;
 	const char			*ciphers;
 	const char			*signatures;
+	const char			*groups;
 	const struct identity		*identity;
 	SSL_SESSION			*session;	/* owned: tried, then the one that came */
 	bool				 wants_staple;
@@ -141,6 +142,8 @@ client_make(struct meeting *meeting)
 		assert_true(SSL_CTX_set_cipher_list(meeting->context, meeting->ciphers));
 	if (meeting->signatures)
 		assert_true(SSL_CTX_set1_sigalgs_list(meeting->context, meeting->signatures));
+	if (meeting->groups)
+		assert_true(SSL_CTX_set1_groups_list(meeting->context, meeting->groups));
 	if (meeting->identity)
 		assert_true(SSL_CTX_use_cert_and_key(meeting->context, meeting->identity->certificate,
 		    meeting->identity->key, NULL, 1));
@@ -263,6 +266,9 @@ picks_by_name(void **state)
 	    "- {cert: api.pem, key: api.key}\n- {cert: plain.pem, key: plain.key}\n");
 	assert_shown(&setup, "api.example.test", "api");
 	assert_shown(&setup, "Api.Example.TEST", "api");
+	assert_shown(&setup, "api.example.test.", "api");
+	assert_shown(&setup, "www.example.test.", "wild");
+	assert_shown(&setup, ".", "first");
 	assert_shown(&setup, "www.example.test", "wild");
 	assert_shown(&setup, "WWW.example.test", "wild");
 	assert_shown(&setup, "x.deep.example.test", "wild");
@@ -273,6 +279,30 @@ picks_by_name(void **state)
 	assert_shown(&setup, "unknown.test", "first");
 	assert_shown(&setup, "localhost", "first");
 	assert_shown(&setup, NULL, "first");
+	setup_fini(&setup);
+}
+
+/* A client whose first key share is of no use says hello twice (RFC 8446 §4.1.4): name, protocol and ticket hold. */
+static void
+picks_by_name_after_a_retry(void **state)
+{
+	struct meeting meeting = { .name = "b.test", .protocols = "\x8http/1.1", .groups = "P-521:P-384" };
+	struct setup setup = { 0 };
+	struct tls_facts facts;
+
+	made("a", (struct wish){ .name = "a.test" });
+	made("b", (struct wish){ .name = "b.test" });
+	setup_good(&setup, "certificates:\n- {cert: a.pem, key: a.key}\n- {cert: b.pem, key: b.key}\n");
+	ring_age = TLS_TICKET_CURRENT;
+	for (int i = 0; i < 2; i++) {
+		assert_true(meet(&setup, &meeting));
+		assert_string_equal(common_name(&meeting), "b.test");
+		assert_int_equal(SSL_session_reused(meeting.client), i);
+		tls_facts(meeting.server, &facts);
+		assert_true(span_is(facts.protocol, "http/1.1"));
+		meeting_end(&meeting);
+	}
+	meeting_forget(&meeting);
 	setup_fini(&setup);
 }
 
@@ -927,6 +957,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_DIRECTORY(picks_by_name),
+		IN_DIRECTORY(picks_by_name_after_a_retry),
 		IN_DIRECTORY(has_two_kinds_side_by_side),
 		IN_DIRECTORY(sends_the_chain_and_nothing_else),
 		IN_DIRECTORY(speaks_what_it_should),
