@@ -1,6 +1,6 @@
 /*
- * One SSL_CTX for all connections of an upstream. What makes two of them equal is one digest: of the options, and of the
- * contents of the files that they name.
+ * One SSL_CTX for all connections of an upstream. What makes two of them equal is one digest: of the options, and of
+ * the contents of the files that they name.
  */
 #include "net/tls_client.h"
 
@@ -129,8 +129,8 @@ trust_set(struct making *making)
 	}
 	SSL_CTX_set1_cert_store(making->client->context, tls_roots());
 	if (!tls_roots_are_there())
-		option_warning(making->reader, making->node, "this system has no root certificates, so no server will be "
-		    "trusted: install them (ca-certificates), or name them with `ca`");
+		option_warning(making->reader, making->node, "this system has no root certificates, so no server will "
+		    "be trusted: install them (ca-certificates), or name them with `ca`");
 }
 
 /* -- who we are ---------------------------------------------------------------------------------------------------- */
@@ -154,6 +154,7 @@ static void
 pair_use(struct making *making, struct span cert, struct span key)
 {
 	struct tls_certificate certificate = { .leaf = NULL };
+	SSL_CTX *context = making->client->context;
 	struct err err;
 
 	if (!tls_certificate_read(&certificate, cert, key, making->reader->arena, &err)) {
@@ -161,8 +162,8 @@ pair_use(struct making *making, struct span cert, struct span key)
 		return;
 	}
 	dates_warn(making, &certificate);
-	if (SSL_CTX_use_cert_and_key(making->client->context, certificate.leaf, certificate.key, certificate.chain, 1) != 1)
-		problem_at(making, "cert", "OpenSSL does not take this certificate and key: too weak a key or signature");
+	if (SSL_CTX_use_cert_and_key(context, certificate.leaf, certificate.key, certificate.chain, 1) != 1)
+		problem_at(making, "cert", "OpenSSL does not take this certificate: its key or signature is too weak");
 	tls_reason();	/* OpenSSL's queue is of the process */
 	tls_certificate_fini(&certificate);
 }
@@ -235,7 +236,9 @@ tls_client_create(const struct tls_client_options *options, const struct conf_no
     struct option_reader *reader, const char *const *protocols)
 {
 	struct tls_client *client = memory_zalloc(sizeof(*client));
-	struct making making = { .client = client, .options = options, .node = node, .reader = reader, .is_good = true };
+	struct making making = {
+		.client = client, .options = options, .node = node, .reader = reader, .is_good = true,
+	};
 
 	client->refs = 1;
 	context_make(client);
@@ -276,8 +279,8 @@ tls_client_equal(const struct tls_client *a, const struct tls_client *b)
 /* -- connections --------------------------------------------------------------------------------------------------- */
 
 /*
- * RFC 6125 §6.4.3: a wildcard is a whole label. RFC 9110 §4.3.4: the common name is none that counts. RFC 6066 §3: names
- * only in SNI, without the dot that ends an absolute one.
+ * RFC 6125 §6.4.3: a wildcard is a whole label. RFC 9110 §4.3.4: the common name is none that counts. RFC 6066 §3:
+ * names only in SNI, without the dot that ends an absolute one.
  */
 static bool
 name_expect(SSL *ssl, struct span host, bool verifies)

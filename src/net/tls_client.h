@@ -24,8 +24,8 @@ struct tls_client_options {
 extern const struct option_group tls_client_group;
 
 /*
- * node: the map of `tls`, or what stands for it, for the places of problems, may be NULL; the reader's path stands there.
- * protocols: ALPN, the best first, NULL ends; borrowed for the call. NULL: problems were reported.
+ * node: the map of `tls`, or what stands for it, for the places of problems, may be NULL; the reader's path stands
+ * there. protocols: ALPN, the best first, NULL ends; borrowed for the call. NULL: problems were reported.
  */
 struct tls_client	*tls_client_create(const struct tls_client_options *options, const struct conf_node *node,
     struct option_reader *reader, const char *const *protocols);

@@ -36,8 +36,8 @@ url_option(struct option_reader *reader, const struct conf_node *node, void *fie
 
 static const struct option server_options[] = {
 	OPTION_CUSTOM(struct server_options, url, .parse = url_option, .type = "URL", .required = true,
-	    .doc = "`http://host:port`, `https://host:port` or `unix:/path`. A name stands for all its addresses and is resolved again and "
-	    "again. A path goes before that of every request."),
+	    .doc = "`http://host:port`, `https://host:port` or `unix:/path`. A name stands for all its addresses and is "
+	    "resolved again and again. A path goes before that of every request."),
 	OPTION_NUMBER(struct server_options, weight, .def = "1", .min = "1", .max = "1000",
 	    .doc = "Its share of the requests, next to that of the others."),
 	OPTION_FLAG(struct server_options, backup, .def = "false",
