@@ -167,12 +167,16 @@ sub kind_of_key
 	return ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:' . ($options{curve} // 'P-256'));
 }
 
+# A section of its own, because a name may hold a comma.
 sub alternatives
 {
-	return join ',', map {
-		/^(?:URI|email|DNS|IP):/ ? $_
-		    : Socket::inet_pton(Socket::AF_INET, $_) || Socket::inet_pton(Socket::AF_INET6, $_) ? "IP:$_" : "DNS:$_"
-	} @_;
+	my ($count, @lines) = (0, '[these_names]');
+	for (@_) {
+		my ($kind, $name) = /^(URI|email|DNS|IP):(.*)/ ? ($1, $2)
+		    : Socket::inet_pton(Socket::AF_INET, $_) || Socket::inet_pton(Socket::AF_INET6, $_) ? ('IP', $_) : ('DNS', $_);
+		push @lines, "$kind." . ++$count . " = $name";
+	}
+	return @lines;
 }
 
 # The extensions of a certificate, as a file.
@@ -181,16 +185,18 @@ sub extensions
 	my ($path, $name, %options) = @_;
 	my $for = $options{for} // 'server';
 	my @lines = ('[of_this]');
+	my @after;
 	if ($options{is_ca}) {
 		push @lines, 'basicConstraints = critical, CA:TRUE', 'keyUsage = critical, keyCertSign, cRLSign, digitalSignature';
 	} else {
 		my @names = @{$options{names} // [$name]};
 		push @lines, 'basicConstraints = critical, CA:FALSE';
 		push @lines, 'extendedKeyUsage = ' . ($for eq 'both' ? 'serverAuth, clientAuth' : "${for}Auth");
-		push @lines, 'subjectAltName = ' . alternatives(@names) if @names;
 		push @lines, 'tlsfeature = status_request' if $options{must_staple};
+		push @lines, 'subjectAltName = @these_names' if @names;
+		@after = alternatives(@names) if @names;
 	}
-	push @lines, 'subjectKeyIdentifier = hash';
+	push @lines, 'subjectKeyIdentifier = hash', @after;
 	return write_to($path, join '', map { "$_\n" } @lines);
 }
 

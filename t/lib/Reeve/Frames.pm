@@ -60,7 +60,7 @@ sub settings
 }
 
 sub code { return number_of(\%code, $_[0]) }
-sub code_name { return $codes[$_[0]] // "code $_[0]" }
+sub code_name { return !defined $_[0] ? 'no code' : $_[0] =~ /^\d+\z/ && $codes[$_[0]] || "code $_[0]" }
 sub type_name { return $type_name{$_[0]} // "type $_[0]" }
 
 sub flag_names
@@ -78,6 +78,7 @@ sub unpad
 {
 	my ($frame) = @_;
 	return $frame->{payload} unless $frame->{flags} & 8;
+	length $frame->{payload} or die "$frame->{type}: PADDED, and empty\n";
 	my ($pad, $rest) = unpack 'C a*', $frame->{payload};
 	die "$frame->{type}: more padding than payload\n" if $pad > length $rest;
 	return substr $rest, 0, length($rest) - $pad;
