@@ -286,6 +286,48 @@ $server->stop_and_check;
 	$server->stop_and_check;
 }
 
+# -- one broken pair does not keep others from being renewed --
+{
+	my @sites = map { $authority->issue("$_.test") } qw(x y z);
+	$_->{used} = { cert => "$dir/$_->{name}.pem", key => "$dir/$_->{name}.key" } for @sites;
+	Reeve::Certificates::replace($_->{used}, $_) for @sites;
+	my $certificates = join ', ', map { "{cert: $_->{used}{cert}, key: $_->{used}{key}}" } @sites;
+	my $server = start(config('pairs', "{certificates: [$certificates]}"));
+	my %new = map { $_ => $authority->issue("$_.test") } qw(x y z);
+	sub of { my ($name) = @_; return shown(sni => "$name.test") }
+	$server->mark_log;
+	Reeve::Certificates::replace($sites[0]{used}, $new{x});
+	put($sites[1]{used}{cert}, "nothing\n", '');
+	put($sites[2]{used}{key}, read_file($new{z}{key}), '');
+	ok $server->wait_log(msg => qr/^certificate files have changed: the new/), 'a good pair beside two broken ones'
+	    or diag $server->stderr;
+	is of('x'), print_of($new{x}), '... is in use';
+	is of('y'), print_of($sites[1]), '... a broken one is not';
+	is of('z'), print_of($sites[2]), '... nor half of one';
+	my @refused = grep { $_->{msg} =~ /^certificate files have changed, but/ } $server->log_records;
+	is scalar @refused, 2, '... two are told of';
+	my %why = map { $_->{files} => $_->{reason} } @refused;
+	like $why{$sites[1]{used}{cert}}, qr/listen\[0\]\.tls\.certificates\[1\]/, '... the first, where it is wrong';
+	like $why{$sites[2]{used}{key}}, qr/listen\[0\]\.tls\.certificates\[2\]/, '... the second, too';
+	my ($told) = grep { $_->{msg} =~ /^certificate files have changed: the new/ } $server->log_records;
+	is $told->{files}, "$sites[0]{used}{cert}, $sites[0]{used}{key}", '... and what is in use';
+	my $swap = json($server->control('status', '--json')->{out})->{certificate_swap};
+	is $swap->{result}, 'partly', '... status knows';
+	like $swap->{message}, qr/certificates\[[12]\]/, '... why';
+	$server->mark_log;
+	put($sites[2]{used}{cert}, read_file($new{z}{cert}), '');
+	ok $server->wait_log(msg => qr/^certificate files have changed: the new/), 'the other half of it';
+	is of('z'), print_of($new{z}), '... is in use';
+	is of('y'), print_of($sites[1]), '... what is broken still is not';
+	ok $server->wait_log(msg => qr/^certificate files have changed, but/), '... which is told, since files have changed';
+	$server->mark_log;
+	Reeve::Certificates::replace($sites[1]{used}, $new{y});
+	ok $server->wait_log(msg => qr/^certificate files have changed: the new/), 'mended';
+	is of('y'), print_of($new{y}), '... and in use';
+	is json($server->control('status', '--json')->{out})->{certificate_swap}{result}, 'ok', '... all is well';
+	$server->stop_and_check;
+}
+
 # -- keys that only root can read --
 SKIP: {
 	skip 'needs root', 4 if $> != 0;

@@ -6,6 +6,7 @@
  *	         ─▶ expand.c   ${…} in every scalar
  *	         ─▶ merge.c    an included file's tree into the one above it
  *	pack.c   the finished tree as bytes, and back
+ *	watched.c	files whose changes matter while the configuration stays
  */
 #ifndef REEVE_CONF_LOADING_H
 #define REEVE_CONF_LOADING_H

@@ -236,38 +236,3 @@ conf_file_watched(struct conf *conf, const char *path, size_t max_bytes, struct 
 {
 	return kept_give(conf, path, max_bytes, true, contents_out, err);
 }
-
-static const struct conf_kept *
-watched_at(const struct conf *conf, size_t index)
-{
-	for (const struct conf_kept *kept = conf->kept; kept; kept = kept->next) {
-		if (kept->is_watched && index-- == 0)
-			return kept;
-	}
-	return NULL;
-}
-
-const char *
-conf_watched(const struct conf *conf, size_t index)
-{
-	const struct conf_kept *kept = watched_at(conf, index);
-
-	return kept ? kept->path : NULL;
-}
-
-struct span
-conf_watched_contents(const struct conf *conf, size_t index)
-{
-	const struct conf_kept *kept = watched_at(conf, index);
-
-	assert(kept);
-	return kept->contents;
-}
-
-void
-conf_read_again(struct conf *conf)
-{
-	conf->reads_again = true;
-	for (struct conf_kept *kept = conf->kept; kept; kept = kept->next)
-		kept->is_stale = kept->is_watched;
-}

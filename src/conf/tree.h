@@ -60,13 +60,18 @@ bool			 conf_file(struct conf *conf, const char *path, size_t max_bytes, struct 
  * The same for files whose changes on the disk matter while the configuration stays: certificates. Their paths are
  * conf_watched(conf, 0), 1, … until NULL, the last that was read first; conf_watched_contents() is what was read.
  * conf_read_again() forgets their contents, so that the next conf_file_watched() reads the disk, also in an unpacked
- * tree: the trial of a certificate swap does that.
+ * tree: the trial of a certificate swap does that. conf_watched_keep() takes that back for one of them.
+ *
+ * conf_watched_group() writes a number for each; those of one number belong together, because the same map names them
+ * (a certificate and its key), or because another file ties them so.
  */
 bool			 conf_file_watched(struct conf *conf, const char *path, size_t max_bytes,
     struct span *contents_out, struct err *err);
 const char		*conf_watched(const struct conf *conf, size_t index);
 struct span		 conf_watched_contents(const struct conf *conf, size_t index);
 void			 conf_read_again(struct conf *conf);
+void			 conf_watched_keep(struct conf *conf, size_t index);
+void			 conf_watched_group(const struct conf *conf, size_t *groups_out);
 
 /*
  * ${env} as the templates' {env.NAME} see it: real environment, then env_file. NULL when unset. What was asked for

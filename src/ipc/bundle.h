@@ -19,6 +19,7 @@ enum {
 	BUNDLE_CONF,		/* conf_pack() */
 	BUNDLE_WARNINGS,	/* a line each */
 	BUNDLE_CERTIFICATES,	/* primary/certificates.h */
+	BUNDLE_REFUSED,		/* primary/trial_child.h */
 };
 
 struct bundle {

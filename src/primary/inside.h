@@ -9,6 +9,7 @@
  *	logs.c		log pipes and the logger
  *	reload.c	trial, PREPARE, COMMIT
  *	rollback.c	workers that keep dying, and back again
+ *	trial*.c	the child that reads a configuration, and the primary's side of it
  *	swap.c		new contents of certificate files, in use without a reload of the configuration
  *	expiry.c	certificates that come to their end
  *	stop.c		from RUNNING to nothing
@@ -212,8 +213,10 @@ struct swap {
 	struct timer		 again;			/* after a failure that says nothing about the files */
 	bool			 is_due;		/* as soon as nothing else is going on */
 	bool			 is_refusal_told;	/* of the state of files that is there */
-	struct text		 files;			/* that have changed */
-	const char		*last_result;		/* "none", "ok", "refused", "rolled_back" */
+	bool			 is_failure_told;
+	struct text		 files;			/* that have changed and can be used, as far as is known */
+	struct text		 refused;		/* why others cannot; empty: there are none */
+	const char		*last_result;		/* "none", "ok", "partly", "refused", "rolled_back" */
 	struct text		 last_message;
 	uint64_t		 last_ms;		/* wall clock */
 	uint64_t		 count;			/* those that came into use */

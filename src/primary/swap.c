@@ -1,7 +1,8 @@
 /*
  * When files that the configuration watches (certificates, keys, CAs) have changed on the disk, a trial builds the edition
  * in use with their new contents; what it accepts goes the way of a reload (reload.c) and becomes a generation of its own.
- * The configuration file is not read. What is refused stays out and is told once, until a file changes again.
+ * The configuration file is not read. What is refused stays out and is told once, until a file changes again; it does not
+ * keep files out that have nothing to do with it.
  *
  * A swap that failed for another reason (no process could be started, a worker died meanwhile) is tried again by itself.
  */
@@ -36,7 +37,10 @@ swap_done(struct primary *primary)
 	log_say(MSG_CERTIFICATES_SWAPPED, log_span("files", text_span(&swap->files)),
 	    log_number("generation", primary->current->generation));
 	reload_say_warnings(text_span(&primary->reload.warnings));
-	swap_note(primary, "ok", text_span(&swap->files));
+	if (swap->refused.len > 0)
+		swap_note(primary, "partly", text_span(&swap->refused));
+	else
+		swap_note(primary, "ok", text_span(&swap->files));
 }
 
 /* Of many problems the first: the others may well follow from it. */
@@ -53,19 +57,45 @@ first_problem(struct span lines)
 	return lines;
 }
 
+static void
+refusal_say(bool *is_told_io, struct span why, struct span files)
+{
+	if (!*is_told_io)
+		log_say(MSG_CERTIFICATES_REFUSED, log_span("reason", why), log_span("files", files));
+	*is_told_io = true;
+}
+
 void
 swap_failed(struct primary *primary, struct span why, bool is_refused)
 {
 	struct swap *swap = &primary->swap;
 
 	why = first_problem(why);
-	if (!swap->is_refusal_told)
-		log_say(MSG_CERTIFICATES_REFUSED, log_span("reason", why),
-		    log_span("files", text_span(&swap->files)));
-	swap->is_refusal_told = true;
+	refusal_say(is_refused ? &swap->is_refusal_told : &swap->is_failure_told, why, text_span(&swap->files));
 	swap_note(primary, "refused", why);
 	if (!is_refused)
 		timer_arm(&swap->again, AGAIN_MS);
+}
+
+/* Lines: the files that are used, then why others are not, and which, in turn. */
+static void
+swap_take_refused(struct swap *swap, struct span lines)
+{
+	struct span why, files;
+
+	text_clear(&swap->refused);
+	if (!span_cut(&lines, '\n', &files))
+		return;
+	text_clear(&swap->files);
+	text_add(&swap->files, files);
+	while (span_cut(&lines, '\n', &why) && span_cut(&lines, '\n', &files)) {
+		bool is_told = swap->is_refusal_told;
+
+		refusal_say(&is_told, why, files);
+		if (swap->refused.len == 0)
+			text_add(&swap->refused, why);
+	}
+	swap->is_refusal_told = true;
 }
 
 void
@@ -80,7 +110,7 @@ swap_is_none(struct primary *primary)
 {
 	struct swap *swap = &primary->swap;
 
-	if (strcmp(swap->last_result, "refused") != 0)
+	if (strcmp(swap->last_result, "refused") != 0 && strcmp(swap->last_result, "partly") != 0)
 		return;
 	log_say(MSG_CERTIFICATES_SAME, log_span("files", text_span(&swap->files)));
 	swap_note(primary, "ok", SPAN_OF("the certificate files are again what is in use"));
@@ -113,6 +143,7 @@ swap_tried(void *owner, struct trial_outcome *outcome)
 	} else {
 		text_clear(&reload->warnings);
 		text_add(&reload->warnings, outcome->lines);
+		swap_take_refused(&primary->swap, outcome->refused);
 		if (reload_open(primary, outcome->bundle_fd, &err))
 			reload_prepare(primary);
 		else
@@ -160,7 +191,7 @@ swap_changed(void *owner)
 {
 	struct primary *primary = owner;
 
-	primary->swap.is_refusal_told = false;
+	primary->swap.is_refusal_told = primary->swap.is_failure_told = false;
 	swap_ask(primary);
 }
 
@@ -177,7 +208,7 @@ swap_watch(struct primary *primary)
 	struct swap *swap = &primary->swap;
 
 	swap->is_due = false;
-	swap->is_refusal_told = false;
+	swap->is_refusal_told = swap->is_failure_told = false;
 	timer_disarm(&swap->again);
 	file_watch_use(swap->watch, certificates->files, certificates->file_count);
 }
@@ -203,5 +234,6 @@ swap_stop(struct primary *primary)
 	swap->is_due = false;
 	timer_fini(&swap->again);
 	text_fini(&swap->files);
+	text_fini(&swap->refused);
 	text_fini(&swap->last_message);
 }

@@ -7,7 +7,7 @@
  *
  * There are two kinds. One reads the configuration file. The other (a certificate swap) reads none: it takes the bundle
  * in use and reads only what that watches (conf_file_watched()) anew; the primary's orders stay as they are, byte for
- * byte.
+ * byte. Files that belong together are refused together, and do not keep others from being accepted.
  *
  * A certificate that has ended is a mistake, unless there is nothing better: at the first start, or when just that one is
  * in use already.
@@ -33,6 +33,7 @@ struct trial_outcome {
 	bool		is_answer;	/* false: the child died, was late or could not pass on what it found */
 	int		bundle_fd;	/* accepted: the hearer may take it by setting -1 here */
 	struct span	lines;		/* problems when refused, else warnings; borrowed; each ends with '\n' */
+	struct span	refused;	/* accepted, but not all of a swap (trial_child.h); borrowed; empty: all */
 };
 
 /* Once, from the loop; the trial is gone afterwards. */

@@ -139,6 +139,75 @@ test_read_again_and_failed(void **state)
 }
 
 static void
+test_one_is_kept(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	size_t cert;
+
+	load_file(fixture, "");
+	put_file("cert", "old");
+	put_file("key", "old");
+	watched(fixture, "cert");
+	watched(fixture, "key");
+	put_file("cert", "new");
+	put_file("key", "new");
+	cert = strcmp(conf_watched(fixture->conf, 0), "cert") == 0 ? 0 : 1;
+	conf_read_again(fixture->conf);
+	conf_watched_keep(fixture->conf, cert);
+	assert_span(watched(fixture, "cert"), "old");
+	assert_span(watched(fixture, "key"), "new");
+}
+
+static size_t
+group_of(struct fixture *fixture, const char *name)
+{
+	size_t groups[16];
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", fixture->directory, name);
+	conf_watched_group(fixture->conf, groups);
+	for (size_t i = 0; conf_watched(fixture->conf, i); i++) {
+		if (strcmp(conf_watched(fixture->conf, i), path) == 0)
+			return groups[i];
+	}
+	fail_msg("%s is not watched", path);
+	return 0;
+}
+
+/* By their pairs; c2 and c3 share a key; ca and crl stand in one map, but the pairs below it not. */
+static void
+test_watched_groups(void **state)
+{
+	static const char *const names[] = { "c1", "k1", "c2", "c3", "k2", "ca", "crl", "sub/c4" };
+	struct fixture *fixture = fixture_of(state);
+	struct err err;
+
+	put_file("sub/more.yaml", "routes: [{tls: {cert: c4, key: ../k1}}]\n");
+	load_file(fixture,
+	    "include: sub/more.yaml\n"
+	    "listen:\n"
+	    "- tls: {certificates: [{cert: c1, key: ./k1}, {cert: c2, key: k2}], client_ca: ca, client_crl: crl}\n"
+	    "- tls: {certificates: [{cert: c3, key: k2}, {cert: c1, key: k1}]}\n");
+	assert_nothing_told(fixture);
+	for (size_t i = 0; i < COUNT(names); i++) {
+		struct span contents;
+		char path[128];
+
+		put_file(names[i], names[i]);
+		snprintf(path, sizeof(path), "%s/%s", fixture->directory, names[i]);
+		assert_true(conf_file_watched(fixture->conf, path, 100, &contents, &err));
+	}
+	assert_int_equal(group_of(fixture, "c1"), group_of(fixture, "k1"));
+	assert_int_equal(group_of(fixture, "c2"), group_of(fixture, "k2"));
+	assert_int_equal(group_of(fixture, "c3"), group_of(fixture, "k2"));
+	assert_int_equal(group_of(fixture, "ca"), group_of(fixture, "crl"));
+	assert_int_not_equal(group_of(fixture, "c1"), group_of(fixture, "c2"));
+	assert_int_not_equal(group_of(fixture, "c1"), group_of(fixture, "ca"));
+	assert_int_not_equal(group_of(fixture, "c2"), group_of(fixture, "ca"));
+	assert_int_not_equal(group_of(fixture, "sub/c4"), group_of(fixture, "c2"));
+}
+
+static void
 test_free_of_nothing(void **state)
 {
 	conf_free(NULL);
@@ -154,6 +223,8 @@ main(void)
 		IN_FIXTURE(test_watched_are_listed),
 		IN_FIXTURE(test_watched_are_read_again),
 		IN_FIXTURE(test_read_again_and_failed),
+		IN_FIXTURE(test_one_is_kept),
+		IN_FIXTURE(test_watched_groups),
 		IN_FIXTURE(test_free_of_nothing),
 	};
 
