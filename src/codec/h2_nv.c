@@ -8,6 +8,9 @@
 
 enum { NAME_MAX_LENGTH = 32 };
 
+/* Another value each time: in HPACK's table it would push out what comes again, at the cost of three copies. */
+static const uint64_t varying = H2_BIT(X_REQUEST_ID) | H2_BIT(CONTENT_RANGE);
+
 static struct lower_name {
 	char	text[NAME_MAX_LENGTH];
 	size_t	len;
@@ -87,8 +90,12 @@ h2_nv_lay(nghttp2_nv *to, const struct fields *fields, uint64_t without, struct 
 	for (uint32_t i = 0; i < fields->count; i++) {
 		const struct field *field = &fields->items[i];
 
-		if (!(without >> field->id & 1))
-			to[count++] = h2_nv_make(h2_name_lower(field, arena), value_clean(field->value, arena));
+		if (without >> field->id & 1)
+			continue;
+		to[count] = h2_nv_make(h2_name_lower(field, arena), value_clean(field->value, arena));
+		if (varying >> field->id & 1)
+			to[count].flags |= NGHTTP2_NV_FLAG_NO_INDEX;
+		count++;
 	}
 	return count;
 }
