@@ -415,15 +415,18 @@ h2_timed_out(struct conn *conn)
 
 /* -- begin and end ------------------------------------------------------------------------------------------------- */
 
-/* The second step: from here on new streams are refused, and when those that are open are done, so are we. */
+/*
+ * The second step: from here on new streams are refused, by nghttp2 in silence once the GOAWAY has left, because that
+ * tells the client the same (RFC 9113 §6.8); and when those that are open are done, so are we.
+ */
 static void
 drain_ends(void *owner)
 {
 	struct h2 *h2 = owner;
 
 	h2->refuses = true;
-	h2->last_stream = nghttp2_session_get_last_proc_stream_id(h2->session);
-	nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, h2->last_stream, NGHTTP2_NO_ERROR, NULL, 0);
+	nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h2->session),
+	    NGHTTP2_NO_ERROR, NULL, 0);
 	h2_schedule(h2);
 }
 

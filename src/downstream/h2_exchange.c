@@ -242,8 +242,10 @@ h2_exchange_closed(struct h2_exchange *exchange, const char *why)
 	list_remove(&exchange->node);
 	list_add_last(&h2->over, &exchange->node);
 	h2->open--;
-	if (h2->reading == exchange)
+	if (h2->reading == exchange) {
 		h2->reading = NULL;
+		h2->in_block = false;
+	}
 }
 
 /* -- the head ------------------------------------------------------------------------------------------------------ */

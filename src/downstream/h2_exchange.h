@@ -45,7 +45,6 @@ struct h2 {
 	const char		*abuse;		/* what the client overdoes; NULL: nothing */
 	uint32_t		 open;		/* streams that have an exchange */
 	uint32_t		 sending;	/* of these, with content that waits to be sent */
-	int32_t			 last_stream;	/* taken, once `refuses` */
 	uint8_t			 timing;	/* enum h2_timing */
 	bool			 greeted;	/* our preface is laid down */
 	bool			 settled;	/* the client's has come */

@@ -29,13 +29,6 @@ spend(struct h2 *h2, enum h2_cost cost)
 }
 
 static int
-stream_refuse(struct h2 *h2, int32_t stream_id)
-{
-	nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_REFUSED_STREAM);
-	return spend(h2, H2_COST_ERRORS);
-}
-
-static int
 on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *frame, void *owner)
 {
 	struct h2 *h2 = owner;
@@ -44,14 +37,12 @@ on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *frame, void *ow
 	(void)session;
 	switch (frame->type) {
 	case NGHTTP2_DATA:
+	case NGHTTP2_HEADERS:
 	case NGHTTP2_CONTINUATION:
 	case NGHTTP2_WINDOW_UPDATE:
 	case NGHTTP2_GOAWAY:
 	case NGHTTP2_PUSH_PROMISE:
 		return 0;
-	case NGHTTP2_HEADERS:
-		h2->in_block = true;
-		return h2->refuses && frame->stream_id > h2->last_stream ? stream_refuse(h2, frame->stream_id) : 0;
 	case NGHTTP2_RST_STREAM:
 		return spend(h2, H2_COST_RESETS);
 	case NGHTTP2_PING:
@@ -69,11 +60,19 @@ on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *frame, void *ow
 /* -- header blocks ------------------------------------------------------------------------------------------------- */
 
 static int
+stream_refuse(struct h2 *h2, int32_t stream_id)
+{
+	nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_REFUSED_STREAM);
+	return spend(h2, H2_COST_ERRORS);
+}
+
+static int
 on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
 {
 	struct h2 *h2 = owner;
 	int32_t stream_id = frame->hd.stream_id;
 
+	h2->in_block = true;
 	h2->reading = NULL;
 	if (h2->is_gone)
 		return STOP;
@@ -84,9 +83,7 @@ on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *own
 			    &h2->conn->downstream->head_limits);
 		return 0;
 	}
-	if (h2->refuses)
-		return 0;	/* said when the frame began */
-	if (h2->open >= h2->conn->downstream->settings.limits->http2.max_streams)
+	if (h2->refuses || h2->open >= h2->conn->downstream->settings.limits->http2.max_streams)
 		return stream_refuse(h2, stream_id);
 	h2->reading = h2_exchange_create(h2, stream_id);
 	nghttp2_session_set_stream_user_data(session, stream_id, h2->reading);
