@@ -2,27 +2,18 @@
  * A context for each set of certificates that stand for some name; all of them are the same otherwise, because OpenSSL
  * takes over little when a connection moves from one to another (the certificates and the session id, no option, no
  * rule about clients).
- *
- * The name is read from the ClientHello before OpenSSL looks at tickets: the id that a ticket must carry is made from
- * the listener's rules about clients and that name. So a ticket opens no door that its own handshake did not: not that
- * of a listener which asks for more, not another name's (RFC 6066 §3).
  */
-#include "net/tls_server.h"
+#include "net/tls_server_inside.h"
 
-#include "base/clock.h"
 #include "base/memory.h"
 #include "net/tls.h"
 #include "net/tls_ciphers.h"
-#include "net/tls_client_auth.h"
-#include "net/tls_names.h"
 #include "net/tls_pair.h"
 #include "net/tls_pem.h"
 #include "net/tls_ticket_seal.h"
 
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-
 #include <assert.h>
+#include <stdlib.h>
 
 enum {
 	ARENA_BLOCK = 4096,
@@ -43,29 +34,7 @@ enum {
 	(SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | \
 	SSL_MODE_NO_AUTO_CHAIN)
 
-static_assert(TLS_SESSION_ID <= SSL_MAX_SID_CTX_LENGTH, "the id fits");
-
-struct tls_context {
-	struct tls_context	*next;
-	SSL_CTX			*ssl;	/* owned */
-	struct tls_set		 set;
-};
-
-struct tls_server {
-	unsigned			 references;
-	struct arena			 arena;
-	struct tls_certificate		*certificates;	/* as the two below: arena */
-	struct tls_staple		*staples;
-	size_t				 count;
-	struct tls_context		**by_first;	/* contexts by their set's first certificate */
-	struct tls_names		 names;
-	SSL_CTX				*fallback;	/* borrowed: of the first certificate */
-	struct tls_client_rules		 rules;
-	EVP_MD				*digest;
-	EVP_MD_CTX			*digesting;
-	struct span			 protocols;	/* as ALPN writes them; arena */
-	const struct tls_ticket_keys	*tickets;	/* borrowed */
-};
+static int server_index = -1;	/* of the server that a connection belongs to */
 
 /* While it is being built. */
 struct server_building {
@@ -75,114 +44,6 @@ struct server_building {
 	struct option_reader		*reader;
 	const struct tls_server_place	*place;
 };
-
-static int server_index = -1;	/* of the server that a connection belongs to */
-
-/* -- at the handshake ---------------------------------------------------------------------------------------------- */
-
-static struct tls_server *
-server_of(const SSL *ssl)
-{
-	return SSL_get_ex_data(ssl, server_index);
-}
-
-/*
- * A list of one name of type 0 (RFC 6066 §3); anything else is left for OpenSSL to refuse. Names have no final dot
- * there; who sends one means the same name.
- */
-static struct span
-hello_name(SSL *ssl)
-{
-	const unsigned char *at;
-	size_t len, name_len;
-
-	if (!SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &at, &len) || len < 5 || at[2] != 0)
-		return span_make(NULL, 0);
-	name_len = (size_t)at[3] << 8 | at[4];
-	if (name_len == 0 || name_len > TLS_NAME_MAX || name_len + 5 != len)
-		return span_make(NULL, 0);
-	return span_make((const char *)at + 5, name_len - (at[4 + name_len] == '.'));
-}
-
-static bool
-session_id_set(struct tls_server *server, SSL *ssl, struct span name)
-{
-	unsigned char id[TLS_SESSION_ID];
-	char lower[TLS_NAME_MAX];
-
-	for (size_t i = 0; i < name.len; i++)
-		lower[i] = byte_lower(name.at[i]);
-	return EVP_DigestInit_ex(server->digesting, server->digest, NULL) &&
-	    EVP_DigestUpdate(server->digesting, server->rules.digest, sizeof(server->rules.digest)) &&
-	    EVP_DigestUpdate(server->digesting, lower, name.len) &&
-	    EVP_DigestFinal_ex(server->digesting, id, NULL) &&
-	    SSL_set_session_id_context(ssl, id, sizeof(id));
-}
-
-/* Also for the second ClientHello after a retry, which may say something else. */
-static int
-hello_hear(SSL *ssl, int *alert, void *owner)
-{
-	struct tls_server *server = server_of(ssl);
-	struct span host = hello_name(ssl);
-	const struct tls_name *name = tls_names_find(&server->names, host);
-	SSL_CTX *context = name ? name->context : server->fallback;
-
-	(void)owner;
-	if (SSL_set_SSL_CTX(ssl, context) == context && session_id_set(server, ssl, host))
-		return SSL_CLIENT_HELLO_SUCCESS;
-	*alert = SSL_AD_INTERNAL_ERROR;
-	return SSL_CLIENT_HELLO_ERROR;
-}
-
-/* Acknowledged, so that OpenSSL keeps the name with the session. */
-static int
-name_acknowledge(SSL *ssl, int *alert, void *owner)
-{
-	(void)alert;
-	(void)owner;
-	return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
-}
-
-/* Our order; without one in common the handshake ends with no_application_protocol (RFC 7301 §3.2). */
-static int
-protocol_choose(SSL *ssl, const unsigned char **to, unsigned char *to_len, const unsigned char *from,
-    unsigned from_len, void *owner)
-{
-	struct span ours = server_of(ssl)->protocols;
-	unsigned char *chosen;
-
-	(void)owner;
-	if (SSL_select_next_proto(&chosen, to_len, (const unsigned char *)ours.at, (unsigned)ours.len, from,
-	    from_len) != OPENSSL_NPN_NEGOTIATED)
-		return SSL_TLSEXT_ERR_ALERT_FATAL;
-	*to = chosen;
-	return SSL_TLSEXT_ERR_OK;
-}
-
-static const struct tls_staple *
-staple_of(const struct tls_server *server, const X509 *leaf)
-{
-	for (size_t i = 0; leaf && i < server->count; i++)
-		if (server->certificates[i].leaf == leaf)
-			return &server->staples[i];
-	return NULL;
-}
-
-static int
-status_staple(SSL *ssl, void *owner)
-{
-	const struct tls_staple *staple = staple_of(server_of(ssl), SSL_get_certificate(ssl));
-	unsigned char *copy;
-
-	(void)owner;
-	if (staple == NULL || !tls_staple_is_fresh(staple, (int64_t)(clock_wall_ms() / 1000)))
-		return SSL_TLSEXT_ERR_NOACK;
-	copy = OPENSSL_memdup(staple->der.at, staple->der.len);
-	if (copy == NULL || !SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)staple->der.len))
-		return SSL_TLSEXT_ERR_NOACK;
-	return SSL_TLSEXT_ERR_OK;
-}
 
 /* -- contexts ------------------------------------------------------------------------------------------------------ */
 
@@ -216,11 +77,7 @@ context_settle(const struct server_building *building, SSL_CTX *context)
 
 	SSL_CTX_set_options(context, OPTIONS);
 	SSL_CTX_set_mode(context, MODES);
-	SSL_CTX_set_client_hello_cb(context, hello_hear, NULL);
-	SSL_CTX_set_tlsext_servername_callback(context, name_acknowledge);
-	SSL_CTX_set_tlsext_status_cb(context, status_staple);
-	if (server->protocols.len > 0)
-		SSL_CTX_set_alpn_select_cb(context, protocol_choose, NULL);
+	tls_hello_apply(server, context);
 	return versions_set(context, building->options) && tickets_set(context, server) &&
 	    tls_client_rules_apply(&server->rules, context);
 }
@@ -383,17 +240,21 @@ shared_warn(void *owner, uint32_t first, uint32_t second, struct span name)
 	pair_leave(building);
 }
 
-static void
-protocols_write(struct tls_server *server, const char *const *protocols)
+static struct span
+protocols_write(struct tls_server *server, const char *const *protocols, const char *but)
 {
 	struct text wire = { 0 };
+	struct span written;
 
 	for (size_t i = 0; protocols && protocols[i]; i++) {
+		if (strcmp(protocols[i], but) == 0)
+			continue;
 		text_add_byte(&wire, (char)strlen(protocols[i]));
 		text_add_text(&wire, protocols[i]);
 	}
-	server->protocols = arena_copy(&server->arena, text_span(&wire));
+	written = arena_copy(&server->arena, text_span(&wire));
 	text_fini(&wire);
+	return written;
 }
 
 static void
@@ -430,7 +291,8 @@ server_fill(struct server_building *building)
 	    building->place) && ok;
 	if (!ok)
 		return false;
-	protocols_write(server, building->place->protocols);
+	server->protocols = protocols_write(server, building->place->protocols, "");
+	server->protocols_but_h2 = protocols_write(server, building->place->protocols, "h2");
 	tls_names_fill(&server->names, server->certificates, server->count, &server->arena, shared_warn, building);
 	return contexts_make(building);
 }
@@ -479,13 +341,20 @@ tls_server_unref(struct tls_server *server)
 	memory_free(server);
 }
 
+struct tls_server *
+tls_server_of(const SSL *ssl)
+{
+	return SSL_get_ex_data(ssl, server_index);
+}
+
 struct tls *
 tls_server_accept(struct tls_server *server, int fd)
 {
 	struct tls *tls = tls_create(server->fallback, fd, TLS_SERVER);
 
-	if (SSL_set_ex_data(tls_ssl(tls), server_index, server))
-		tls_server_ref(server);
+	if (!SSL_set_ex_data(tls_ssl(tls), server_index, server))
+		abort();	/* only without memory: base/memory.h */
+	tls_server_ref(server);
 	return tls;
 }
 

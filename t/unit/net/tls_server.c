@@ -465,6 +465,40 @@ agrees_on_a_protocol(void **state)
 	setup_fini(&setup);
 }
 
+/* RFC 9113 §9.2.2: a cipher that it prohibits, which only `ciphers` can allow, takes HTTP/2 off the table. */
+static void
+speaks_http1_under_ciphers_that_http2_prohibits(void **state)
+{
+	static const struct { const char *cipher, *offer, *expected; bool ok; } rows[] = {
+		{ "ECDHE-ECDSA-AES128-GCM-SHA256", "\x2h2\x8http/1.1", "h2", true },
+		{ "ECDHE-ECDSA-AES128-SHA256", "\x2h2\x8http/1.1", "http/1.1", true },
+		{ "ECDHE-ECDSA-AES128-SHA256", "\x2h2", "", false },
+		{ "AES128-GCM-SHA256", "\x2h2\x8http/1.1", "http/1.1", true },
+	};
+	struct setup setup = { 0 };
+
+	made("a", (struct wish){ .name = "a.test" });
+	made("r", (struct wish){ .name = "r.test", .key = rsa_key(2048) });
+	setup_good(&setup, "certificates: [{cert: a.pem, key: a.key}, {cert: r.pem, key: r.key}]\n"
+	    "ciphers: ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-SHA256:AES128-GCM-SHA256\n");
+	ring_age = TLS_TICKET_CURRENT;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct meeting meeting = { .version = TLS1_2_VERSION, .ciphers = rows[i].cipher,
+			.protocols = rows[i].offer, .name = rows[i].cipher[0] == 'A' ? "r.test" : "a.test" };
+		struct tls_facts facts;
+
+		for (int resumed = 0; resumed < 2; resumed++) {
+			assert_int_equal(meet(&setup, &meeting), rows[i].ok);
+			assert_int_equal(SSL_session_reused(meeting.client), resumed && rows[i].ok);
+			tls_facts(meeting.server, &facts);
+			assert_true(span_is(facts.protocol, rows[i].expected));
+			meeting_end(&meeting);
+		}
+		meeting_forget(&meeting);
+	}
+	setup_fini(&setup);
+}
+
 /* -- tickets ------------------------------------------------------------------------------------------------------- */
 
 static bool
@@ -963,6 +997,7 @@ main(void)
 		IN_DIRECTORY(speaks_what_it_should),
 		IN_DIRECTORY(honours_the_clients_order_of_ciphers),
 		IN_DIRECTORY(agrees_on_a_protocol),
+		IN_DIRECTORY(speaks_http1_under_ciphers_that_http2_prohibits),
 		IN_DIRECTORY(resumes_by_ticket),
 		IN_DIRECTORY(binds_tickets_to_the_name),
 		IN_DIRECTORY(serves_without_ticket_keys),
