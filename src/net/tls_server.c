@@ -3,13 +3,14 @@
  * takes over little when a connection moves from one to another (the certificates and the session id, no option, no
  * rule about clients).
  */
-#include "net/tls_server_inside.h"
+#include "net/tls_server.h"
 
 #include "base/memory.h"
 #include "net/tls.h"
 #include "net/tls_ciphers.h"
 #include "net/tls_pair.h"
 #include "net/tls_pem.h"
+#include "net/tls_server_inside.h"
 #include "net/tls_ticket_seal.h"
 
 #include <assert.h>
