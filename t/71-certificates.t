@@ -247,6 +247,7 @@ is get($plain_port, '/')->body, 'three', '... the configuration before';
 ok eventually(15, sub { shown() eq print_of($pairs[1]) }), '... which takes the certificates that are on the disk';
 is get($plain_port, '/')->body, 'three', '... and stays';
 is status()->{reload}{result}, 'rolled_back', '... no reload';
+unlink glob "$server->{dir}/sanitizer.*";
 $server->stop_and_check;
 
 # -- what comes to its end --
