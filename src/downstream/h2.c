@@ -70,14 +70,25 @@ h2_terminate(struct h2 *h2, uint32_t code, const char *why)
 	}
 }
 
+/* What the callbacks have found, where nghttp2 is not on the stack. */
 static void
-abuse_end(struct h2 *h2)
+errors_end(struct h2 *h2)
 {
-	if (h2->abuse == NULL || h2->terminated)
+	if (h2->terminated)
 		return;
-	slot_add(&h2->conn->downstream->slot->totals.h2_abuse, 1);
-	abuse_log(h2);
-	h2_terminate(h2, NGHTTP2_ENHANCE_YOUR_CALM, "the connection was ended for abuse");
+	if (h2->abuse) {
+		slot_add(&h2->conn->downstream->slot->totals.h2_abuse, 1);
+		abuse_log(h2);
+		h2_terminate(h2, NGHTTP2_ENHANCE_YOUR_CALM, "the connection was ended for abuse");
+	} else if (h2->stop_code != NGHTTP2_NO_ERROR) {
+		h2_terminate(h2, h2->stop_code, "the client broke the rules of HTTP/2");
+	}
+}
+
+static bool
+has_errors(const struct h2 *h2)
+{
+	return !h2->terminated && (h2->abuse || h2->stop_code != NGHTTP2_NO_ERROR);
 }
 
 /* -- time ---------------------------------------------------------------------------------------------------------- */
@@ -216,11 +227,11 @@ frames_write(struct h2 *h2, bool *moved_io)
 		size_t sent;
 
 		work_do(h2);
-		abuse_end(h2);
+		errors_end(h2);
 		if (!h2_gather(h2, &bytes))
 			h2->broken = true;
 		if (bytes.len == 0) {
-			if (h2->abuse && !h2->terminated)
+			if (has_errors(h2))
 				continue;
 			return;
 		}
@@ -318,12 +329,13 @@ bytes_take(struct h2 *h2, struct span bytes)
 	ssize_t result;
 
 	h2->receiving = true;
+	h2->windows_grew = false;
 	result = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.at, bytes.len);
 	h2->receiving = false;
-	if (result >= 0 || h2->is_gone || h2->abuse)
+	if (result >= 0 || h2->is_gone || has_errors(h2))
 		return;
 	if (result == NGHTTP2_ERR_BAD_CLIENT_MAGIC)
-		h2_terminate(h2, NGHTTP2_PROTOCOL_ERROR, "the client does not speak HTTP/2");
+		h2->stop_code = NGHTTP2_PROTOCOL_ERROR;
 	else
 		h2->abuse = "CONTINUATION frames, or frames that must be acknowledged";
 }

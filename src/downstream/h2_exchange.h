@@ -25,6 +25,7 @@
 enum {
 	H2_OUT_HIGH = 64 * 1024,	/* bytes of one stream waiting at which its handler is told to pause */
 	H2_INFORMS_MAX = 32,
+	H2_RESETS_KEPT = 64,
 };
 
 /* What conn->timeout stands for. */
@@ -43,12 +44,14 @@ struct h2 {
 	size_t			 out_sent;	/* of out */
 	struct h2_budget	 budget;
 	const char		*abuse;		/* what the client overdoes; NULL: nothing */
+	uint32_t		 stop_code;	/* of an error that nghttp2 does not see; 0: none */
 	uint32_t		 open;		/* streams that have an exchange */
 	uint32_t		 sending;	/* of these, with content that waits to be sent */
 	uint8_t			 timing;	/* enum h2_timing */
 	bool			 greeted;	/* our preface is laid down */
 	bool			 settled;	/* the client's has come */
 	bool			 in_block;	/* a header block has begun and not ended */
+	bool			 windows_grew;	/* by the client's SETTINGS, in what was read last */
 	bool			 served;	/* a stream was open since the idle timeout was armed */
 	bool			 in_turn;
 	bool			 receiving;	/* nghttp2 is on the stack */
@@ -58,6 +61,8 @@ struct h2 {
 	bool			 has_more;	/* the turn's quantum was used up */
 	bool			 broken;	/* nothing reaches the client any more */
 	bool			 is_gone;
+	uint8_t			 reset_at;	/* in was_reset: the oldest */
+	int32_t			 was_reset[H2_RESETS_KEPT];	/* by us, while the client may still have sent for it */
 };
 
 struct h2_exchange {

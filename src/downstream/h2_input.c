@@ -11,7 +11,8 @@
 
 #include <assert.h>
 
-enum { WINDOW_TINY = 256, WINDOW_SHARE = 4 /* of the connection's, for one stream */, STOP = NGHTTP2_ERR_CALLBACK_FAILURE };
+enum { WINDOW_TINY = 256, WINDOW_SHARE = 4 /* of the connection's, for one stream */, PRIORITY_LENGTH = 5,
+	STOP = NGHTTP2_ERR_CALLBACK_FAILURE };
 
 static struct h2_exchange *
 exchange_of(struct h2 *h2, int32_t stream_id)
@@ -28,6 +29,42 @@ spend(struct h2 *h2, enum h2_cost cost)
 	return h2->abuse ? STOP : 0;
 }
 
+/* Errors of the connection that nghttp2 is too lenient to see. */
+static int
+stop_with(struct h2 *h2, uint32_t code)
+{
+	h2->stop_code = code;
+	return STOP;
+}
+
+/*
+ * RFC 9113 §5.1.1: a stream's number may not be used again. What nghttp2 has forgotten it drops in silence; that is right
+ * only where trailers crossed our own reset.
+ */
+static int
+headers_begin(struct h2 *h2, int32_t stream_id)
+{
+	if (stream_id > nghttp2_session_get_last_proc_stream_id(h2->session) || stream_id % 2 == 0 || h2->refuses ||
+	    nghttp2_session_find_stream(h2->session, stream_id) != NULL)
+		return 0;
+	for (unsigned i = 0; i < H2_RESETS_KEPT; i++) {
+		if (h2->was_reset[i] == stream_id)
+			return 0;
+	}
+	return stop_with(h2, NGHTTP2_STREAM_CLOSED);
+}
+
+/* RFC 9113 §6.3. They mean nothing any more, but must be well formed. */
+static int
+priority_begin(struct h2 *h2, const nghttp2_frame_hd *frame)
+{
+	if (frame->stream_id == 0)
+		return stop_with(h2, NGHTTP2_PROTOCOL_ERROR);
+	if (frame->length != PRIORITY_LENGTH)
+		return stop_with(h2, NGHTTP2_FRAME_SIZE_ERROR);
+	return spend(h2, H2_COST_PRIORITIES);
+}
+
 static int
 on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *frame, void *owner)
 {
@@ -36,8 +73,9 @@ on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *frame, void *ow
 
 	(void)session;
 	switch (frame->type) {
-	case NGHTTP2_DATA:
 	case NGHTTP2_HEADERS:
+		return headers_begin(h2, frame->stream_id);
+	case NGHTTP2_DATA:
 	case NGHTTP2_CONTINUATION:
 	case NGHTTP2_WINDOW_UPDATE:
 	case NGHTTP2_GOAWAY:
@@ -50,6 +88,7 @@ on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *frame, void *ow
 	case NGHTTP2_SETTINGS:
 		return is_ack ? 0 : spend(h2, H2_COST_SETTINGS);
 	case NGHTTP2_PRIORITY:
+		return priority_begin(h2, frame);
 	case NGHTTP2_PRIORITY_UPDATE:
 		return spend(h2, H2_COST_PRIORITIES);
 	default:
@@ -157,6 +196,15 @@ data_end(struct h2 *h2, const nghttp2_frame *frame)
 }
 
 static int
+settings_take(struct h2 *h2, const nghttp2_settings *settings)
+{
+	h2->settled = true;
+	for (size_t i = 0; i < settings->niv; i++)
+		h2->windows_grew |= settings->iv[i].settings_id == NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE;
+	return 0;
+}
+
+static int
 on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
 {
 	struct h2 *h2 = owner;
@@ -168,8 +216,7 @@ on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
 	case NGHTTP2_DATA:
 		return data_end(h2, frame);
 	case NGHTTP2_SETTINGS:
-		h2->settled = true;
-		return 0;
+		return settings_take(h2, &frame->settings);
 	case NGHTTP2_WINDOW_UPDATE:
 		return frame->window_update.window_size_increment < WINDOW_TINY ? spend(h2, H2_COST_WINDOWS) : 0;
 	default:
@@ -225,6 +272,28 @@ is_clients_error(uint32_t code)
 	    code == NGHTTP2_FRAME_SIZE_ERROR || code == NGHTTP2_COMPRESSION_ERROR;
 }
 
+static void
+reset_sent(struct h2 *h2, int32_t stream_id, uint32_t code)
+{
+	h2->was_reset[h2->reset_at++ % H2_RESETS_KEPT] = stream_id;
+	if (is_clients_error(code))
+		h2_spend(h2, H2_COST_ERRORS);
+}
+
+/* RFC 9113 §6.9.2: SETTINGS that make a window overflow end the connection; nghttp2 would reset that stream and go on. */
+static int
+on_frame_leaving(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
+{
+	struct h2 *h2 = owner;
+
+	(void)session;
+	if (!h2->windows_grew || frame->hd.type != NGHTTP2_RST_STREAM ||
+	    frame->rst_stream.error_code != NGHTTP2_FLOW_CONTROL_ERROR)
+		return 0;
+	h2->stop_code = NGHTTP2_FLOW_CONTROL_ERROR;
+	return NGHTTP2_ERR_CANCEL;
+}
+
 static int
 on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
 {
@@ -236,8 +305,8 @@ on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
 		exchange = exchange_of(h2, frame->hd.stream_id);
 		if (exchange)
 			h2_out_end_sent(exchange);
-	} else if (frame->hd.type == NGHTTP2_RST_STREAM && is_clients_error(frame->rst_stream.error_code)) {
-		h2_spend(h2, H2_COST_ERRORS);
+	} else if (frame->hd.type == NGHTTP2_RST_STREAM) {
+		reset_sent(h2, frame->hd.stream_id, frame->rst_stream.error_code);
 	}
 	return 0;
 }
@@ -262,6 +331,7 @@ h2_input_session(struct h2 *h2)
 		nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
 		nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, on_unknown_frame);
 		nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+		nghttp2_session_callbacks_set_before_frame_send_callback(callbacks, on_frame_leaving);
 		nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
 		nghttp2_session_callbacks_set_send_data_callback(callbacks, h2_out_frame);
 	}

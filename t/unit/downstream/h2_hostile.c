@@ -398,6 +398,8 @@ test_errors_of_the_connection(void **state)
 		{ HEADERS, END_HEADERS, 0, SPAN("\x82"), NGHTTP2_PROTOCOL_ERROR },
 		{ HEADERS, END_HEADERS, 2, SPAN("\x82"), NGHTTP2_PROTOCOL_ERROR },
 		{ HEADERS, END_HEADERS, 1, SPAN("\xff\xff\xff\xff\xff\xff"), NGHTTP2_COMPRESSION_ERROR },
+		{ PRIORITY, 0, 0, SPAN("\0\0\0\0\x10"), NGHTTP2_PROTOCOL_ERROR },
+		{ PRIORITY, 0, 1, SPAN("\0\0\0\0"), NGHTTP2_FRAME_SIZE_ERROR },
 		{ RST_STREAM, 0, 1, SPAN("\0\0\0\0"), NGHTTP2_PROTOCOL_ERROR },
 		{ RST_STREAM, 0, 1, SPAN("\0\0\0"), NGHTTP2_FRAME_SIZE_ERROR },
 		{ SETTINGS, 0, 0, SPAN("\0"), NGHTTP2_FRAME_SIZE_ERROR },
@@ -420,6 +422,36 @@ test_errors_of_the_connection(void **state)
 		assert_int_equal(house.visit_count, 0);
 		RAW_END();
 	}
+}
+
+/* RFC 9113 §5.1.1. */
+static void
+test_a_number_is_used_once(void **state)
+{
+	RAW_BEGIN(serve_path);
+	raw_get(&guest, 3, END_STREAM);
+	assert_true(raw_await(&guest, DATA, 1));
+	raw_get(&guest, 1, END_STREAM);
+	raw_expect_goaway(&guest, NGHTTP2_STREAM_CLOSED, false);
+	assert_int_equal(house.visit_count, 1);
+	RAW_END();
+}
+
+/* Trailers that crossed our reset are nobody's error. */
+static void
+test_trailers_cross_a_reset(void **state)
+{
+	struct text trailers = { 0 };
+
+	RAW_BEGIN(serve_path);
+	field_put(&trailers, "x-sum", "42");
+	raw_get(&guest, 1, 0);
+	raw_expect_reset(&guest, 1, NGHTTP2_NO_ERROR);
+	raw_frame(&guest, DATA, 0, 1, SPAN_OF("late"));
+	raw_frame(&guest, HEADERS, END_HEADERS | END_STREAM, 1, text_span(&trailers));
+	raw_is_in_step(&guest, 3);
+	text_fini(&trailers);
+	RAW_END();
 }
 
 /* What is in flight on other streams ends with the connection, once. */
@@ -859,6 +891,8 @@ main(void)
 		cmocka_unit_test(test_streams_over_the_limit_are_refused),
 		cmocka_unit_test(test_heads_over_the_limits),
 		cmocka_unit_test(test_errors_of_the_connection),
+		cmocka_unit_test(test_a_number_is_used_once),
+		cmocka_unit_test(test_trailers_cross_a_reset),
 		cmocka_unit_test(test_an_error_of_the_connection_ends_all_streams),
 		cmocka_unit_test(test_abuse_is_cut_off),
 		cmocka_unit_test(test_leaving_a_page_is_no_abuse),
