@@ -25,6 +25,7 @@ package Reeve::TLS;
 #						openssl s_client to its end: everything it printed
 use strict;
 use warnings;
+use Errno;
 use Exporter 'import';
 use IO::Select;
 use JSON::PP ();
@@ -189,10 +190,22 @@ sub end
 
 # -- words ------------------------------------------------------------------------------------------------------------------
 
+# What the client has to say meanwhile is kept: it would not listen to us while nobody listens to it.
 sub word
 {
 	my ($self, $word, $bytes) = @_;
-	return $self->SUPER::send(defined $bytes ? "$word " . length($bytes) . "\n$bytes" : "$word\n");
+	my $text = defined $bytes ? "$word " . length($bytes) . "\n$bytes" : "$word\n";
+	my $until = time + $self->{timeout};
+	my $sent = 0;
+	while ($sent < length $text) {
+		my $some = syswrite $self->{socket}, $text, length($text) - $sent, $sent;
+		$sent += $some, next if $some;
+		return 0 unless $!{EAGAIN} && time < $until;
+		my $both = IO::Select->new($self->{socket});
+		IO::Select::select($both, $both, undef, 1);
+		sysread $self->{socket}, $self->{wire}, 1 << 18, length $self->{wire};
+	}
+	return 1;
 }
 
 # A record of TLS for each 16K, and for each call.
