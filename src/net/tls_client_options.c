@@ -54,11 +54,17 @@ tls_client_check(struct option_reader *reader, const struct conf_node *node, voi
 		return option_problem(reader, node, "`cert` without `key`: a client certificate needs both");
 	if (options->key.len > 0 && options->cert.len == 0)
 		return option_problem(reader, node, "`key` without `cert`: a client certificate needs both");
-	if (!options->verify)
-		option_warning(reader, verify ? verify : node, "the servers' certificates are not verified: anybody "
-		    "between can read and change what is sent (`ca` would name whom to trust)");
-	if (!options->verify && ca != NULL)
-		option_warning(reader, ca, "ca has no effect with `verify: false`");
+	if (!options->verify) {
+		option_enter(reader, "verify");
+		option_warning(reader, verify, "the servers' certificates are not verified: anybody between can read "
+		    "and change what is sent (`ca` would name whom to trust)");
+		option_leave(reader);
+	}
+	if (!options->verify && ca != NULL) {
+		option_enter(reader, "ca");
+		option_warning(reader, ca, "has no effect with `verify: false`");
+		option_leave(reader);
+	}
 	return true;
 }
 

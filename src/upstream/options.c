@@ -351,8 +351,11 @@ upstream_check(struct option_reader *reader, const struct conf_node *node, void 
 	const struct upstream_options *options = record;
 	const struct conf_node *key = conf_get(node, "hash_key"), *tls = conf_get(node, "tls");
 
-	if (tls != NULL && !upstream_has_tls(options))
-		option_warning(reader, tls, "tls has no effect: no server's URL starts with https://");
+	if (tls != NULL && !upstream_has_tls(options)) {
+		option_enter(reader, "tls");
+		option_warning(reader, tls, "has no effect: no server's URL starts with https://");
+		option_leave(reader);
+	}
 	if (key != NULL && options->balance != BALANCE_HASH && !span_is(options->hash_key.text, DEFAULT_HASH_KEY))
 		option_warning(reader, key, "hash_key has no effect without `balance: hash`");
 	return true;
