@@ -81,7 +81,10 @@ conn_handshake_late(struct conn *conn)
 	handshake_failed(conn, "it did not end in time (limits.header_timeout)");
 }
 
-/* Tickets leave with the first response, or with the end. */
+/*
+ * Tickets leave with the first response when its request came along; else at once, because they carry the kernel's word
+ * that the client's last flight has come, and one that has Nagle's algorithm on waits 40 ms for that with its request.
+ */
 static void
 handshake_done(struct conn *conn)
 {
@@ -98,6 +101,8 @@ handshake_done(struct conn *conn)
 		h2_begin(conn, span_make(NULL, 0));
 		return;
 	}
+	if (!stream_has_input(&conn->stream))
+		stream_flush(&conn->stream);
 	conn_move(conn, CONN_IDLE);
 	conn_arm(conn);
 }

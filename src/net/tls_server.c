@@ -76,7 +76,7 @@ context_settle(const struct server_building *building, SSL_CTX *context)
 {
 	const struct tls_server *server = building->server;
 
-	SSL_CTX_set_options(context, OPTIONS);
+	SSL_CTX_set_options(context, OPTIONS | (building->options->kernel ? SSL_OP_ENABLE_KTLS : 0));
 	SSL_CTX_set_mode(context, MODES);
 	tls_hello_apply(server, context);
 	return versions_set(context, building->options) && tickets_set(context, server) &&

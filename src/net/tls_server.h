@@ -34,6 +34,7 @@ struct tls_listen_options {
 	int			client_auth;	/* enum tls_client_auth */
 	struct span		client_ca;	/* path */
 	struct span		client_crl;	/* path; empty: none */
+	bool			kernel;		/* the kernel encrypts where it can */
 };
 
 extern const struct option_group tls_listen_group;

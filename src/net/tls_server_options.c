@@ -51,6 +51,9 @@ static const struct option tls_options[] = {
 	OPTION_PATH(struct tls_listen_options, client_crl,
 	    .doc = "PEM: what they have revoked. Every client's authority needs a list that is within its dates; "
 	    "without one its clients are refused."),
+	OPTION_FLAG(struct tls_listen_options, kernel, .def = "false",
+	    .doc = "Lets the kernel encrypt what is sent where it has TLS (kTLS, the module `tls`): files then leave by "
+	    "sendfile(2). Without it, as if this were not set."),
 	OPTION_END
 };
 
