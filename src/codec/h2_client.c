@@ -2,98 +2,25 @@
  * nghttp2 keeps the frames, the header compression and the states of streams; a stream's user data is ours, and NULL once
  * nobody listens. Bytes of content are never copied on their way in, and once on their way out of `waiting`.
  */
-#include "codec/h2_client.h"
+#include "codec/h2_client_inside.h"
 
 #include "base/count.h"
 #include "base/memory.h"
 #include "base/put.h"
 #include "codec/h2_nv.h"
-#include "codec/trailers.h"
 
 #include <assert.h>
 #include <stdio.h>
 
 enum {
-	ROOM = 64,		/* fields of a response before the arena is needed */
-	PSEUDO_MAX = 6,		/* the four of a request, Content-Length, one to spare */
-	FIELD_OVERHEAD = 32,	/* RFC 9113 §6.5.2 */
-	BOMB_FACTOR = 64,	/* of H2_CLIENT_HEAD_MAX: such a head is no mistake */
-	CHATTER_MAX = 10000,	/* frames in a row that say nothing of any response */
-	ACKS_MAX = 256,		/* that wait to be sent: who floods us without reading */
-	WHY_MAX = 160,
+	PSEUDO_MAX = 6,	/* the four of a request, Content-Length, one to spare */
+	ACKS_MAX = 256,	/* that wait to be sent: who floods us without reading */
 };
 
-struct h2_client {
-	nghttp2_session			*session;	/* owned */
-	const struct h2_client_events	*events;	/* borrowed: static */
-	struct text			*out;		/* during h2_client_gather() */
-	uint64_t			 gathered;	/* bytes, ever */
-	struct h2_client_stream		*reading;	/* whose header block comes now; NULL: nobody listens */
-	struct fields			 fields;	/* of that */
-	size_t				 list_size;	/* of that, also of what nobody listens to */
-	unsigned			 status;	/* of that; 0: none, as in trailers */
-	unsigned			 chatter;
-	nghttp2_nv			*pairs;		/* owned: of the request that is being asked */
-	size_t				 pair_room;
-	const char			*complaint;	/* nghttp2's last; NULL: none */
-	char				 why[WHY_MAX];	/* of the end; empty: nobody has said */
-	struct field			 room[ROOM];
-};
+/* -- for all files ------------------------------------------------------------------------------------------------- */
 
-/* -- why ----------------------------------------------------------------------------------------------------------- */
-
-/* By error code, RFC 9113 §7. */
-static const char *const reset_whys[] = {
-	"it reset the stream: NO_ERROR, before the response was complete",
-	"it reset the stream: PROTOCOL_ERROR",
-	"it reset the stream: INTERNAL_ERROR",
-	"it reset the stream: FLOW_CONTROL_ERROR",
-	"it reset the stream: SETTINGS_TIMEOUT",
-	"it reset the stream: STREAM_CLOSED",
-	"it reset the stream: FRAME_SIZE_ERROR",
-	"it refused the stream",
-	"it reset the stream: CANCEL",
-	"it reset the stream: COMPRESSION_ERROR",
-	"it reset the stream: CONNECT_ERROR",
-	"it reset the stream: ENHANCE_YOUR_CALM",
-	"it reset the stream: INADEQUATE_SECURITY",
-	"it wants HTTP/1.1 for this request (HTTP_1_1_REQUIRED)",
-};
-static_assert(COUNT(reset_whys) == NGHTTP2_HTTP_1_1_REQUIRED + 1, "a sentence for every code");
-
-static const char *
-reset_why(uint32_t code)
-{
-	return code < COUNT(reset_whys) ? reset_whys[code] : "it reset the stream with an unknown code";
-}
-
-/* The first reason is the one that matters. */
-static void
-why_set(struct h2_client *client, const char *why)
-{
-	if (client->why[0] == '\0')
-		snprintf(client->why, sizeof(client->why), "%s", why);
-}
-
-const char *
-h2_client_why(const struct h2_client *client)
-{
-	if (client->why[0] != '\0')
-		return client->why;
-	return client->complaint != NULL ? client->complaint : "it ended the HTTP/2 session";
-}
-
-/* -- streams ------------------------------------------------------------------------------------------------------- */
-
-static struct h2_client_stream *
-stream_of(nghttp2_session *session, int32_t id)
-{
-	return nghttp2_session_get_stream_user_data(session, id);
-}
-
-/* nghttp2 knows it no longer; it may still be looked at. */
-static void
-stream_detach(struct h2_client *client, struct h2_client_stream *stream)
+void
+h2_client_detach(struct h2_client *client, struct h2_client_stream *stream)
 {
 	if (client->reading == stream)
 		client->reading = NULL;
@@ -101,345 +28,11 @@ stream_detach(struct h2_client *client, struct h2_client_stream *stream)
 	stream->id = 0;
 }
 
-static int
-stream_fail(struct h2_client *client, struct h2_client_stream *stream, enum h2_failure failure, const char *why)
+void
+h2_client_set_why(struct h2_client *client, const char *why)
 {
-	int32_t id = stream->id;
-
-	stream_detach(client, stream);
-	nghttp2_submit_rst_stream(client->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_PROTOCOL_ERROR);
-	client->events->on_failed(stream, failure, why);
-	return 0;
-}
-
-/* Something that belongs to no response, or is empty. */
-static int
-chatter_count(struct h2_client *client)
-{
-	if (++client->chatter > CHATTER_MAX) {
-		why_set(client, "it sends control frames without end");
-		nghttp2_session_terminate_session(client->session, NGHTTP2_ENHANCE_YOUR_CALM);
-	}
-	return 0;
-}
-
-/* -- heads that come ----------------------------------------------------------------------------------------------- */
-
-static int
-header_begins(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
-{
-	struct h2_client *client = owner;
-
-	client->list_size = 0;
-	client->status = 0;
-	client->chatter = 0;
-	client->reading = stream_of(session, frame->hd.stream_id);
-	if (client->reading != NULL)
-		fields_init(&client->fields, client->reading->arena, client->room, ROOM);
-	return 0;
-}
-
-/* nghttp2 has seen to it that there are three digits. */
-static unsigned
-status_read(const uint8_t *value, size_t length)
-{
-	unsigned status = 0;
-
-	for (size_t i = 0; i < length && i < 3; i++)
-		status = status * 10 + (value[i] - '0');
-	return status;
-}
-
-static bool
-is_trailer(const struct h2_client *client)
-{
-	return client->reading->has_head;
-}
-
-static int
-header_comes(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_length,
-    const uint8_t *value, size_t value_length, uint8_t flags, void *owner)
-{
-	struct h2_client *client = owner;
-	struct span name_span = { (const char *)name, name_length };
-
-	(void)session, (void)frame, (void)flags;
-	client->list_size += name_length + value_length + FIELD_OVERHEAD;
-	if (client->list_size > (size_t)H2_CLIENT_HEAD_MAX * BOMB_FACTOR) {
-		why_set(client, "it sent a header block without end");
-		return NGHTTP2_ERR_CALLBACK_FAILURE;
-	}
-	if (client->reading == NULL)
-		return 0;
-	if (name[0] == ':') {
-		client->status = status_read(value, value_length);
-		return 0;
-	}
-	if (client->list_size > H2_CLIENT_HEAD_MAX || client->fields.count == H2_CLIENT_FIELDS_MAX)
-		return stream_fail(client, client->reading, H2_FAILED_MALFORMED, "the head is too large");
-	if (!is_trailer(client) || trailer_is_allowed(field_name_of(name_span)))
-		h2_field_take(&client->fields, name_span, span_make((const char *)value, value_length));
-	return 0;
-}
-
-/* RFC 9113 §8.2.1: such a message is malformed, whole. nghttp2 would only leave the field out. */
-static int
-header_is_bad(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_length,
-    const uint8_t *value, size_t value_length, uint8_t flags, void *owner)
-{
-	struct h2_client *client = owner;
-
-	(void)session, (void)frame, (void)name, (void)name_length, (void)value, (void)value_length, (void)flags;
-	if (client->reading != NULL)
-		stream_fail(client, client->reading, H2_FAILED_MALFORMED, "a field with bytes that none may have");
-	return 0;
-}
-
-static void
-head_ended(struct h2_client *client, struct h2_client_stream *stream)
-{
-	static const struct fields none = { .count = 0 };
-
-	client->events->on_end(stream, &none);
-}
-
-/* The events may drop the stream: it is asked for anew after each. */
-static int
-head_complete(struct h2_client *client, const nghttp2_frame *frame)
-{
-	struct h2_client_stream *stream = client->reading;
-	unsigned status = client->status;
-
-	if (stream == NULL)
-		return 0;
-	client->reading = NULL;
-	stream->is_ended = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-	if (stream->has_head) {
-		client->events->on_end(stream, &client->fields);
-		return 0;
-	}
-	if (status < 100 || status > 599) {
-		stream->is_ended = false;
-		return stream_fail(client, stream, H2_FAILED_MALFORMED, "a status that is none");
-	}
-	stream->has_head = status >= 200;
-	client->events->on_head(stream, status, &client->fields);
-	if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
-	    stream_of(client->session, frame->hd.stream_id) == stream)
-		head_ended(client, stream);
-	return 0;
-}
-
-/* -- content and the rest that comes ------------------------------------------------------------------------------- */
-
-static int
-content_comes(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *bytes, size_t length, void *owner)
-{
-	struct h2_client *client = owner;
-	struct h2_client_stream *stream = stream_of(session, id);
-
-	(void)flags;
-	nghttp2_session_consume_connection(session, length);
-	client->chatter = 0;
-	if (stream == NULL)
-		return 0;
-	stream->unconsumed += (uint32_t)length;
-	client->events->on_content(stream, span_make((const char *)bytes, length));
-	return 0;
-}
-
-static int
-data_comes(struct h2_client *client, const nghttp2_frame *frame)
-{
-	struct h2_client_stream *stream;
-
-	if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
-		return frame->hd.length == 0 ? chatter_count(client) : 0;
-	stream = stream_of(client->session, frame->hd.stream_id);
-	if (stream == NULL)
-		return 0;
-	stream->is_ended = true;
-	head_ended(client, stream);
-	return 0;
-}
-
-static void
-reset_comes(struct h2_client *client, const nghttp2_frame *frame)
-{
-	struct h2_client_stream *stream = stream_of(client->session, frame->hd.stream_id);
-
-	if (stream == NULL)
-		return;
-	stream->was_reset = true;
-	stream->reset_code = frame->rst_stream.error_code;
-}
-
-static void
-goaway_comes(struct h2_client *client, const nghttp2_frame *frame)
-{
-	char why[WHY_MAX];
-
-	if (frame->goaway.error_code == NGHTTP2_NO_ERROR)
-		return;
-	snprintf(why, sizeof(why), "it ended the HTTP/2 session with %s",
-	    nghttp2_http2_strerror(frame->goaway.error_code));
-	why_set(client, why);
-}
-
-static int
-frame_comes(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
-{
-	struct h2_client *client = owner;
-
-	(void)session;
-	switch (frame->hd.type) {
-	case NGHTTP2_HEADERS:
-		return head_complete(client, frame);
-	case NGHTTP2_DATA:
-		return data_comes(client, frame);
-	case NGHTTP2_RST_STREAM:
-		reset_comes(client, frame);
-		break;
-	case NGHTTP2_GOAWAY:
-		goaway_comes(client, frame);
-		break;
-	case NGHTTP2_WINDOW_UPDATE:
-		break;
-	default:
-		return chatter_count(client);
-	}
-	return 0;
-}
-
-/* A frame that a stream's state or the rules of messages forbid. Of stream 0: nghttp2 ends the session. */
-static int
-frame_is_bad(nghttp2_session *session, const nghttp2_frame *frame, int error, void *owner)
-{
-	struct h2_client *client = owner;
-	struct h2_client_stream *stream = stream_of(session, frame->hd.stream_id);
-	bool is_message = error == NGHTTP2_ERR_HTTP_HEADER || error == NGHTTP2_ERR_HTTP_MESSAGING;
-
-	client->complaint = nghttp2_strerror(error);
-	if (stream == NULL)
-		return 0;
-	return stream_fail(client, stream, H2_FAILED_MALFORMED,
-	    is_message ? "a response that the rules of HTTP/2 forbid" : client->complaint);
-}
-
-static int
-session_complains(nghttp2_session *session, int error, const char *text, size_t length, void *owner)
-{
-	struct h2_client *client = owner;
-
-	(void)session, (void)text, (void)length;
-	client->complaint = nghttp2_strerror(error);
-	if (error == NGHTTP2_ERR_SETTINGS_EXPECTED)
-		why_set(client, "it does not speak HTTP/2");
-	return 0;
-}
-
-/* Also when GOAWAY or nghttp2 itself takes a stream away: then the code is REFUSED_STREAM, and no RST_STREAM was seen. */
-static int
-stream_closes(nghttp2_session *session, int32_t id, uint32_t code, void *owner)
-{
-	struct h2_client *client = owner;
-	struct h2_client_stream *stream = stream_of(session, id);
-
-	if (stream == NULL)
-		return 0;
-	stream_detach(client, stream);
-	if (stream->is_ended)
-		return 0;
-	if (code == NGHTTP2_REFUSED_STREAM)
-		client->events->on_failed(stream, H2_FAILED_UNPROCESSED, stream->was_reset ? reset_why(code)
-		    : "it takes no more requests on this connection");
-	else if (stream->was_reset)
-		client->events->on_failed(stream, H2_FAILED_RESET, reset_why(code));
-	else
-		client->events->on_failed(stream, H2_FAILED_MALFORMED, "content that does not agree with its Content-Length");
-	return 0;
-}
-
-/* -- what goes out ------------------------------------------------------------------------------------------------- */
-
-static void
-trailers_submit(struct h2_client *client, struct h2_client_stream *stream)
-{
-	const struct fields *trailers = stream->trailers;
-	nghttp2_nv *pairs = arena_alloc(stream->arena, trailers->count * sizeof(*pairs));
-	size_t count = h2_nv_lay(pairs, trailers, fields_not_in_trailers, stream->arena);
-
-	nghttp2_submit_trailer(client->session, stream->id, pairs, count);
-}
-
-/* What lies in `waiting` is taken by content_lay(), at the moment when it is sent. */
-static ssize_t
-content_ask(nghttp2_session *session, int32_t id, uint8_t *to, size_t room, uint32_t *flags,
-    nghttp2_data_source *source, void *owner)
-{
-	struct h2_client_stream *stream = stream_of(session, id);
-	size_t waiting, count;
-
-	(void)to, (void)source;
-	if (stream == NULL)
-		return NGHTTP2_ERR_DEFERRED;	/* its RST_STREAM is on the way */
-	waiting = h2_client_waiting(stream);
-	count = waiting < room ? waiting : room;
-	if (count == 0 && !stream->has_written_all)
-		return NGHTTP2_ERR_DEFERRED;
-	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-	if (count < waiting || !stream->has_written_all)
-		return (ssize_t)count;
-	*flags |= NGHTTP2_DATA_FLAG_EOF;
-	if (stream->trailers != NULL) {
-		*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-		trailers_submit(owner, stream);
-	}
-	return (ssize_t)count;
-}
-
-static int
-content_lay(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *frame_head, size_t length,
-    nghttp2_data_source *source, void *owner)
-{
-	enum { FRAME_HEAD = 9 };
-	struct h2_client *client = owner;
-	struct h2_client_stream *stream = stream_of(session, frame->hd.stream_id);
-
-	(void)source;
-	if (stream == NULL)
-		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	if (client->out->len >= H2_CLIENT_GATHER_MAX)
-		return NGHTTP2_ERR_WOULDBLOCK;
-	assert(length <= h2_client_waiting(stream));
-	text_add(client->out, span_make((const char *)frame_head, FRAME_HEAD));
-	if (length > 0)
-		text_add(client->out, span_make(stream->waiting.bytes + stream->sent, length));
-	client->gathered += FRAME_HEAD + length;
-	stream->sent += length;
-	if (stream->sent < stream->waiting.len)
-		return 0;
-	text_clear(&stream->waiting);
-	stream->sent = 0;
-	client->events->on_taken(stream);
-	return 0;
-}
-
-/* Where a request's head begins among all bytes: whoever knows what the server has taken knows if that is among it. */
-static int
-frame_leaves(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
-{
-	struct h2_client *client = owner;
-	struct h2_client_stream *stream;
-
-	if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-		return 0;
-	stream = stream_of(session, frame->hd.stream_id);
-	if (stream == NULL)
-		return 0;
-	stream->is_laid = true;
-	stream->head_at = client->gathered;
-	return 0;
+	if (client->why[0] == '\0')
+		snprintf(client->why, sizeof(client->why), "%s", why);
 }
 
 /* -- life ---------------------------------------------------------------------------------------------------------- */
@@ -450,16 +43,8 @@ callbacks_make(void)
 	nghttp2_session_callbacks *callbacks;
 
 	nghttp2_session_callbacks_new(&callbacks);
-	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, header_begins);
-	nghttp2_session_callbacks_set_on_header_callback(callbacks, header_comes);
-	nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, header_is_bad);
-	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, frame_comes);
-	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, frame_is_bad);
-	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, content_comes);
-	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, stream_closes);
-	nghttp2_session_callbacks_set_before_frame_send_callback(callbacks, frame_leaves);
-	nghttp2_session_callbacks_set_send_data_callback(callbacks, content_lay);
-	nghttp2_session_callbacks_set_error_callback2(callbacks, session_complains);
+	h2_client_receive_callbacks(callbacks);
+	h2_client_send_callbacks(callbacks);
 	return callbacks;
 }
 
@@ -573,7 +158,7 @@ bool
 h2_client_ask(struct h2_client *client, struct h2_client_stream *stream, const struct h2_client_head *head,
     bool has_content)
 {
-	const nghttp2_data_provider provider = { .read_callback = content_ask };
+	const nghttp2_data_provider provider = { .read_callback = h2_client_content_ask };
 	size_t count;
 	int32_t id;
 
@@ -630,7 +215,7 @@ h2_client_drop(struct h2_client *client, struct h2_client_stream *stream)
 	int32_t id = stream->id;
 
 	if (id > 0) {
-		stream_detach(client, stream);
+		h2_client_detach(client, stream);
 		if (!stream->is_ended || nghttp2_session_get_stream_local_close(client->session, id) == 0)
 			nghttp2_submit_rst_stream(client->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
 	}
@@ -647,7 +232,7 @@ h2_client_receive(struct h2_client *client, struct span bytes)
 
 	if (count >= 0)
 		return true;
-	why_set(client, count == NGHTTP2_ERR_FLOODED ? "it floods us without reading the answers"
+	h2_client_set_why(client, count == NGHTTP2_ERR_FLOODED ? "it floods us without reading the answers"
 	    : nghttp2_strerror((int)count));
 	return false;
 }
@@ -666,7 +251,7 @@ h2_client_gather(struct h2_client *client, struct text *out)
 	client->out = NULL;
 	if (count >= 0)
 		return true;
-	why_set(client, nghttp2_strerror((int)count));
+	h2_client_set_why(client, nghttp2_strerror((int)count));
 	return false;
 }
 
@@ -692,4 +277,12 @@ uint32_t
 h2_client_streams_max(const struct h2_client *client)
 {
 	return nghttp2_session_get_remote_settings(client->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+}
+
+const char *
+h2_client_why(const struct h2_client *client)
+{
+	if (client->why[0] != '\0')
+		return client->why;
+	return client->complaint != NULL ? client->complaint : "it ended the HTTP/2 session";
 }

@@ -2,14 +2,13 @@
  * A link ends in two places only: link_fail(), when its connection has broken, and link_settle() at the end of a turn,
  * when it is not needed any more. So whoever is on the stack of an event may go on using it.
  */
-#include "upstream/h2_link.h"
+#include "upstream/h2_link_inside.h"
 
 #include "base/memory.h"
 #include "store/slots.h"
 #include "upstream/peer.h"
 #include "upstream/world.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -19,41 +18,13 @@ enum {
 	FRESH_MS = 1000,	/* a link this young is no kept one that has died unnoticed */
 	WRITES_MAX = 8,		/* a turn */
 	OUT_KEPT = 16 * 1024,	/* of an idle link's room */
-	JOINED_MAX = 2048,	/* pieces that are copied together */
-	FRAME_HEAD = 9,
 	WHY_MAX = 256,
-};
-
-struct h2_link {
-	struct list_node	 node;		/* in agent->links or agent->full_links */
-	struct later		 turn;
-	struct later		 free;
-	struct timeout		 idle;
-	struct agent		*agent;		/* borrowed: lives while we have its socket */
-	struct upstream_world	*world;		/* borrowed */
-	struct agent_socket	*socket;	/* borrowed; NULL: closed */
-	struct h2_client	*client;	/* owned */
-	struct list_node	 streams;	/* struct h2_stream */
-	struct list_node	 told;		/* those with something to tell their owners */
-	unsigned		 count;		/* of streams */
-	unsigned		 limit;
-	struct text		 out;		/* gathered, not yet taken by the socket */
-	size_t			 out_sent;	/* of it */
-	uint64_t		 written;	/* bytes taken by the socket, ever */
-	uint64_t		 opened_ms;
-	uint64_t		 requests;	/* begun on it */
-	bool			 is_connecting;
-	bool			 is_leaving;	/* takes no more streams */
-	bool			 is_idle;	/* counted in agent->idle_links */
-	bool			 has_room;	/* in which list it stands */
-	bool			 send_broken;	/* the server takes nothing any more; it may still answer */
-	bool			 is_on_stack;	/* its owners are being told: not to be closed now */
 };
 
 /* -- room ---------------------------------------------------------------------------------------------------------- */
 
-static void
-link_update_room(struct h2_link *link)
+void
+h2_link_update_room(struct h2_link *link)
 {
 	bool has_room = !link->is_leaving && link->socket != NULL && link->count < link->limit;
 
@@ -78,14 +49,14 @@ link_count_idle(struct h2_link *link, bool is_idle)
 		link->agent->idle_links--;
 }
 
-static void
-link_look_at_client(struct h2_link *link)
+void
+h2_link_look_at_client(struct h2_link *link)
 {
 	uint32_t limit = h2_client_streams_max(link->client);
 
 	link->limit = limit < H2_LINK_STREAMS_MAX ? limit : H2_LINK_STREAMS_MAX;
 	link->is_leaving |= !h2_client_takes_more(link->client);
-	link_update_room(link);
+	h2_link_update_room(link);
 }
 
 static bool
@@ -104,7 +75,7 @@ link_look_at_age(struct h2_link *link)
 	if (link->is_leaving || !link_is_worn(link))
 		return;
 	link->is_leaving = true;
-	link_update_room(link);
+	h2_link_update_room(link);
 	loop_later(link->world->loop, &link->turn);
 }
 
@@ -156,18 +127,6 @@ link_say_goodbye(struct h2_link *link)
 		agent_socket_write(link->socket, &piece, 1, &count);
 }
 
-static void
-stream_unlink(struct h2_stream *stream)
-{
-	struct h2_link *link = stream->link;
-
-	stream->link = NULL;
-	list_remove(&stream->node);
-	list_remove(&stream->told_node);
-	link->count--;
-	link->agent->streams--;
-}
-
 /* What of our bytes the server has taken for certain not to have: those from there on. */
 static uint64_t
 link_taken(const struct h2_link *link, uint64_t unread)
@@ -177,22 +136,30 @@ link_taken(const struct h2_link *link, uint64_t unread)
 	return link->written - unread;
 }
 
+/* Closes it; its streams stand in the caller's list until they are told, or leave. */
+static void
+link_give_up(struct h2_link *link, struct list_node *streams_out)
+{
+	struct list_node *node;
+
+	list_init(streams_out);
+	while ((node = list_first(&link->streams)) != NULL) {
+		h2_stream_unlink(LIST_OWNER(node, struct h2_stream, node));
+		list_add_last(streams_out, node);
+	}
+	link_close(link);
+}
+
 /* The connection is gone. unread: as agent_socket_unread() has it. why may lie in what is closed here. */
 static void
 link_fail(struct h2_link *link, uint64_t unread, const char *why)
 {
 	uint64_t taken = link_taken(link, unread);
+	struct list_node streams, *node;
 	char kept[WHY_MAX];
-	struct list_node *node;
-	struct list_node streams;
 
 	snprintf(kept, sizeof(kept), "%s", why);
-	list_init(&streams);
-	while ((node = list_first(&link->streams)) != NULL) {
-		stream_unlink(LIST_OWNER(node, struct h2_stream, node));
-		list_add_last(&streams, node);
-	}
-	link_close(link);
+	link_give_up(link, &streams);
 	while ((node = list_first(&streams)) != NULL) {
 		struct h2_stream *stream = LIST_OWNER(node, struct h2_stream, node);
 		bool is_taken = stream->codec.is_laid && stream->codec.head_at < taken;
@@ -267,149 +234,6 @@ h2_links_close_idle(struct agent *agent)
 	links_close_idle(&agent->full_links);
 }
 
-/* -- what owners are told ------------------------------------------------------------------------------------------ */
-
-static void
-stream_tell_later(struct h2_stream *stream)
-{
-	if (!list_holds(&stream->told_node))
-		list_add_last(&stream->link->told, &stream->told_node);
-}
-
-/* The owner may leave in any of them. */
-static void
-stream_tell(struct h2_stream *stream)
-{
-	struct iovec pieces[H2_STREAM_PIECES_MAX];
-	unsigned count = stream->piece_count;
-	bool was_taken = stream->was_taken, has_news = stream->has_news;
-
-	if (stream->was_refused) {
-		stream_unlink(stream);
-		stream->events->on_failed(stream->owner, H2_FAILED_UNPROCESSED, false,
-		    "it takes no more requests on this connection");
-		return;
-	}
-	memcpy(pieces, stream->pieces, count * sizeof(*pieces));
-	stream->piece_count = 0;
-	stream->was_taken = false;
-	stream->has_news = false;
-	if (was_taken)
-		stream->events->on_taken(stream->owner);
-	if (has_news && stream->link != NULL)
-		stream->events->on_read(stream->owner, pieces, count, stream->has_ended);
-}
-
-static void
-link_tell(struct h2_link *link)
-{
-	struct list_node *node;
-
-	while ((node = list_first(&link->told)) != NULL) {
-		list_remove(node);
-		stream_tell(LIST_OWNER(node, struct h2_stream, told_node));
-	}
-}
-
-/* -- what the codec tells ------------------------------------------------------------------------------------------ */
-
-static struct h2_stream *
-stream_of(struct h2_client_stream *codec)
-{
-	return LIST_OWNER(codec, struct h2_stream, codec);
-}
-
-static void
-codec_head(struct h2_client_stream *codec, unsigned status, struct fields *fields)
-{
-	struct h2_stream *stream = stream_of(codec);
-
-	if (status >= 200) {
-		stream->has_news = true;
-		stream_tell_later(stream);
-	}
-	stream->events->on_head(stream->owner, status, fields);
-}
-
-/*
- * The frame right behind the piece before: small ones move up to it, over the frame's head, for the buffer is ours and
- * nghttp2 has read past it.
- */
-static bool
-piece_join(struct h2_stream *stream, struct span piece)
-{
-	struct iovec *last = &stream->pieces[stream->piece_count - 1];
-	char *end;
-
-	if (stream->piece_count == 0 || piece.len > JOINED_MAX)
-		return false;
-	end = (char *)last->iov_base + last->iov_len;
-	if (piece.at < end || piece.at > end + FRAME_HEAD)
-		return false;
-	memmove(end, piece.at, piece.len);
-	last->iov_len += piece.len;
-	return true;
-}
-
-static void
-codec_content(struct h2_client_stream *codec, struct span piece)
-{
-	struct h2_stream *stream = stream_of(codec);
-
-	stream->has_news = true;
-	if (!piece_join(stream, piece))
-		stream->pieces[stream->piece_count++] = span_iovec(piece);
-	if (stream->piece_count < H2_STREAM_PIECES_MAX) {
-		stream_tell_later(stream);
-		return;
-	}
-	list_remove(&stream->told_node);
-	stream_tell(stream);
-}
-
-static void
-codec_end(struct h2_client_stream *codec, const struct fields *trailers)
-{
-	struct h2_stream *stream = stream_of(codec);
-
-	fields_init(&stream->trailers, codec->arena, NULL, 0);
-	for (uint32_t i = 0; i < trailers->count; i++)
-		fields_add_known(&stream->trailers, trailers->items[i].id, trailers->items[i].name,
-		    trailers->items[i].value);
-	stream->has_ended = true;
-	stream->has_news = true;
-	stream_tell_later(stream);
-}
-
-static void
-codec_failed(struct h2_client_stream *codec, enum h2_failure failure, const char *why)
-{
-	struct h2_stream *stream = stream_of(codec);
-	struct h2_link *link = stream->link;
-
-	stream_unlink(stream);
-	link_look_at_client(link);	/* GOAWAY may be the reason: another try must not come here */
-	loop_later(link->world->loop, &link->turn);
-	stream->events->on_failed(stream->owner, failure, false, why);
-}
-
-static void
-codec_taken(struct h2_client_stream *codec)
-{
-	struct h2_stream *stream = stream_of(codec);
-
-	stream->was_taken = true;
-	stream_tell_later(stream);
-}
-
-static const struct h2_client_events codec_events = {
-	.on_head	= codec_head,
-	.on_content	= codec_content,
-	.on_end		= codec_end,
-	.on_failed	= codec_failed,
-	.on_taken	= codec_taken,
-};
-
 /* -- bytes --------------------------------------------------------------------------------------------------------- */
 
 static bool
@@ -442,7 +266,7 @@ out_write(struct h2_link *link)
 	case STREAM_BROKEN:
 		link->send_broken = true;
 		link->is_leaving = true;
-		link_update_room(link);
+		h2_link_update_room(link);
 		break;
 	}
 	return false;
@@ -485,7 +309,7 @@ link_turn(struct later *later)
 		return;
 	}
 	link->is_on_stack = true;
-	link_tell(link);
+	h2_link_tell(link);
 	link->is_on_stack = false;
 	if (!link->is_connecting && h2_client_is_over(link->client) && !is_waiting(link))
 		link_fail(link, 0, h2_client_why(link->client));
@@ -504,13 +328,13 @@ link_received(struct h2_link *link, struct span bytes)
 
 	link->is_on_stack = true;
 	is_sound = h2_client_receive(link->client, bytes) && link_gather(link);
-	link_tell(link);
+	h2_link_tell(link);
 	link->is_on_stack = false;
 	if (!is_sound) {
 		link_fail(link, 0, h2_client_why(link->client));
 		return;
 	}
-	link_look_at_client(link);
+	h2_link_look_at_client(link);
 	loop_later(link->world->loop, &link->turn);
 }
 
@@ -576,12 +400,7 @@ link_refuse(struct h2_link *link, int error, const char *why)
 	char kept[WHY_MAX];
 
 	snprintf(kept, sizeof(kept), "%s", why);
-	list_init(&streams);
-	while ((node = list_first(&link->streams)) != NULL) {
-		stream_unlink(LIST_OWNER(node, struct h2_stream, node));
-		list_add_last(&streams, node);
-	}
-	link_close(link);
+	link_give_up(link, &streams);
 	while ((node = list_first(&streams)) != NULL) {
 		struct h2_stream *stream = LIST_OWNER(node, struct h2_stream, node);
 
@@ -627,7 +446,7 @@ link_open(struct agent *agent, struct h2_link **link_out)
 	}
 	link->agent = agent;
 	link->world = world;
-	link->client = h2_client_create(&codec_events);
+	link->client = h2_client_create(&h2_link_codec_events);
 	link->limit = STREAMS_ASSUMED;
 	link->opened_ms = loop_now_ms(world->loop);
 	link->is_connecting = result == BORROW_CONNECTING;
@@ -705,63 +524,7 @@ h2_stream_join(struct h2_stream *stream, struct agent *agent, bool fresh, bool c
 	timeout_disarm(&link->idle);
 	if (result == BORROW_REUSED)
 		slot_add(&agent->world->slot->totals.upstream_reuses, 1);
-	link_update_room(link);
+	h2_link_update_room(link);
 	link_look_at_age(link);
 	return result;
-}
-
-/* -- a stream's verbs ---------------------------------------------------------------------------------------------- */
-
-void
-h2_stream_ask(struct h2_stream *stream, struct arena *arena, struct h2_client_head *head, bool has_content)
-{
-	struct h2_link *link = stream->link;
-
-	assert(!link->is_connecting);
-	head->scheme = link->socket->stream.tls != NULL ? SPAN_OF("https") : SPAN_OF("http");
-	stream->codec.arena = arena;
-	if (!h2_client_ask(link->client, &stream->codec, head, has_content)) {
-		stream->codec.has_written_all = !has_content;
-		stream->was_refused = true;
-		stream_tell_later(stream);
-	}
-	loop_later(link->world->loop, &link->turn);
-}
-
-void
-h2_stream_write(struct h2_stream *stream, struct span piece, bool last, const struct fields *trailers)
-{
-	h2_client_write(stream->link->client, &stream->codec, piece, last, trailers);
-	loop_later(stream->link->world->loop, &stream->link->turn);
-}
-
-void
-h2_stream_consume(struct h2_stream *stream)
-{
-	if (stream->link == NULL)
-		return;
-	h2_client_consume(stream->link->client, &stream->codec);
-	loop_later(stream->link->world->loop, &stream->link->turn);
-}
-
-bool
-h2_stream_is_handshaking(const struct h2_stream *stream)
-{
-	return stream->link != NULL && stream->link->socket->is_handshaking;
-}
-
-void
-h2_stream_leave(struct h2_stream *stream)
-{
-	struct h2_link *link = stream->link;
-
-	if (link == NULL) {
-		text_fini(&stream->codec.waiting);
-		stream->codec.sent = 0;
-		return;
-	}
-	stream_unlink(stream);
-	h2_client_drop(link->client, &stream->codec);
-	link_update_room(link);
-	loop_later(link->world->loop, &link->turn);
 }

@@ -1022,6 +1022,42 @@ test_a_link_that_dies_with_many(void **state)
 	end_many(clients, 50);
 }
 
+static struct fake_client *companion;
+
+static void
+companion_leaves(struct request *request)
+{
+	(void)request;
+	client_leave(companion);
+}
+
+/* What one stream is told ends another one that was to be told next. */
+static void
+test_a_link_that_dies_under_friends(void **state)
+{
+	static const struct request_guide guide = { .on_response = companion_leaves };
+	struct fixture *fixture = *state;
+	struct fake_client clients[2];
+
+	fixture->server.answer = keep;
+	plain(fixture);
+	for (int i = 0; i < 2; i++) {
+		client_begin(&clients[i], "GET", "/", NULL);
+		client_send(&clients[i], fixture->upstream);
+	}
+	clients[0].request.guide = &guide;
+	companion = &clients[1];
+	assert_true(rig_run_until(&fixture->rig, has_kept, NULL, SOON_MS));
+	rig_run_for(&fixture->rig, 10);
+	h2_conn_close(kept->conn);
+	assert_true(rig_run_until(&fixture->rig, client_is_over, &clients[0], SOON_MS));
+	assert_int_equal(clients[0].request.response.status, 502);
+	assert_true(clients[1].is_aborted);
+	assert_int_equal(clients[1].request.response.status, 0);
+	client_end(&clients[0]);
+	client_end(&clients[1]);
+}
+
 /* The server has closed while nobody looked: nothing of the request has reached it. */
 static void
 test_a_stale_link(void **state)
@@ -1095,6 +1131,7 @@ main(void)
 		TEST(test_503_is_tried_again),
 		TEST(test_a_link_that_dies),
 		TEST(test_a_link_that_dies_with_many),
+		TEST(test_a_link_that_dies_under_friends),
 		TEST(test_a_stale_link),
 		TEST(test_no_answer_in_time),
 	};
