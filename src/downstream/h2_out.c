@@ -78,7 +78,7 @@ waiting_take(struct h2_exchange *exchange, char *to, size_t count)
 	exchange->rest = span_skip(exchange->rest, part);
 	count -= part;
 	part = count < out_waiting(out) ? count : out_waiting(out);
-	to = put_span(to, span_make(out->bytes.bytes + out->sent, part));
+	to = put_span(to, span_first(span_skip(text_span(&out->bytes), out->sent), part));
 	out->sent += part;
 	count -= part;
 	if (out->sent > 0 && out_waiting(out) == 0) {
