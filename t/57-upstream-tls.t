@@ -278,5 +278,86 @@ for my $case (@checks) {
 }
 unlike $server->stderr, qr/PRIVATE KEY-----\nM/, 'no key in the log';
 
+# -- servers of others --
+# A program that prints what it has to say, above all "ready"; ended with the test.
+my @programs;
+sub program
+{
+	my @argv = @_;
+	my $pid = open my $out, '-|' // die "fork: $!";
+	if (!$pid) {
+		alarm 0;
+		open STDIN, '<', '/dev/null';
+		open STDERR, '>', '/dev/null';
+		exec @argv or POSIX::_exit(127);
+	}
+	push @programs, [$pid, $out];
+	return $out;
+}
+END { kill KILL => map { $_->[0] } @programs }
+
+my ($www, $node1, $node2, $node_clear) = map { free_port() } 1 .. 4;
+my $root = temp_dir();
+write_file("$root/file.txt", 'y' x 200_000);
+chdir $root;
+program('openssl', 's_server', '-accept', "127.0.0.1:$www", '-cert', $site->{cert}, '-key', $site->{key}, '-HTTP', '-quiet');
+write_file("$root/file.http", "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n" . 'y' x 200_000);
+my $has_node = can_run('node');
+if ($has_node) {
+	my $out = program('node', '-e', <<"END");
+const fs = require('fs');
+const pair = { cert: fs.readFileSync('$site->{cert}'), key: fs.readFileSync('$site->{key}'), keepAliveTimeout: 300 };
+const answer = (request, response) => {
+	let size = 0;
+	request.on('data', piece => { size += piece.length; });
+	request.on('end', () => response.end(`\${request.httpVersion} \${request.method} \${request.url} \${size}`));
+};
+let left = 3;
+const ready = () => { if (--left === 0) console.log('ready'); };
+require('https').createServer(pair, answer).listen($node1, '127.0.0.1', ready);
+require('http2').createSecureServer(pair, answer).listen($node2, '127.0.0.1', ready);
+require('http2').createServer(answer).listen($node_clear, '127.0.0.1', ready);
+END
+	is readline $out, "ready\n", 'Node serves';
+}
+my $port2 = free_port();
+my $second = start(<<"END");
+listen: [{address: "127.0.0.1:$port2"}]
+workers: 1
+upstreams:
+  www: {servers: ["https://127.0.0.1:$www"], tls: {ca: $ca, server_name: a.test}}
+  node: {servers: ["https://127.0.0.1:$node1"], tls: {ca: $ca}, health: {path: /h, interval: 100ms}}
+  node2: {servers: ["https://127.0.0.1:$node2"], tls: {ca: $ca}, protocol: h2, health: {path: /h, interval: 100ms}}
+  clear: {servers: ["http://127.0.0.1:$node_clear"], protocol: h2, health: {path: /h, interval: 100ms}}
+  not2: {servers: ["https://127.0.0.1:$node1"], tls: {ca: $ca}, protocol: h2, health: {path: /h, interval: 100ms}}
+routes:
+@{[join '', map { "  - match: {path: /$_/*}\n    proxy: {to: $_, strip_prefix: /$_}\n" } qw(www node node2 clear not2)]}
+END
+ok eventually(10, sub { my $page = eval { get($port2, '/www/file.http') }; $page && $page->status == 200 }), 'openssl s_server';
+is length get($port2, '/www/file.http')->body, 200_000, '... a page of it, until close_notify';
+SKIP: {
+	skip 'no node', 13 unless $has_node;
+	my %state;
+	ok eventually(10, sub {
+		%state = map { $_->{upstream} => $_ } @{$second->status->{upstreams} // []};
+		return 4 == grep { ($state{$_}{state} // 'unknown') ne 'unknown' } qw(node node2 clear not2);
+	}), 'probes of Node';
+	is $state{$_}{state} . ' ' . $state{$_}{reason}, 'up status 200', "$_ is up" for qw(node node2 clear);
+	is $state{not2}{state}, 'down', 'a server that was to speak HTTP/2 and does not is down';
+	is $state{not2}{reason}, 'TLS handshake failed: the peer refused: no application protocol', '... and it is said why';
+	is request($port2, 'POST', '/node/x?y', body => 'z' x 100_000)->body, '1.1 POST /x?y 100000', 'Node, HTTP/1.1';
+	is request($port2, 'POST', '/node2/x?y', body => 'z' x 100_000)->body, '2.0 POST /x?y 100000', 'Node, HTTP/2 over TLS';
+	is request($port2, 'POST', '/clear/x?y', body => 'z' x 100_000)->body, '2.0 POST /x?y 100000', 'Node, HTTP/2 in the clear';
+	my $sockets = sub { my $sum = 0; $sum += $_->{upstream_sockets} for @{$second->status->{workers}}; $sum };
+	my $totals = $second->status->{totals};
+	ok eventually(5, sub { $sockets->() == 2 }), 'Node closes idle connections';
+	is get($port2, '/node/x')->body, '1.1 GET /x 0', '... and another serves';
+	is request($port2, 'POST', '/node/x', body => 'a')->body, '1.1 POST /x 1', '... POST, too';
+	cmp_ok $second->status->{totals}{upstream_tls_resumed}, '>', $totals->{upstream_tls_resumed}, '... its session resumed';
+}
+
+kill KILL => map { $_->[0] } @programs;
+close $_->[1] for splice @programs;
 $_->stop for @secure;
+chdir '/';
 finish;

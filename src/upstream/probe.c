@@ -1,12 +1,14 @@
 /*
- * A tiny client: connect, with TLS shake hands as requests do, write at once, read until the head is complete. Anything
- * else is a bad probe.
+ * A tiny client: connect, with TLS shake hands as requests do, write at once, read until the head is complete, in the
+ * protocol of the upstream. Anything else is a bad probe.
  */
 #include "upstream/probe.h"
 
 #include "base/log.h"
 #include "base/memory.h"
 #include "codec/h1_response.h"
+#include "net/tls.h"
+#include "upstream/h2_question.h"
 #include "upstream/health.h"
 #include "upstream/upstream.h"
 #include "upstream/world.h"
@@ -14,25 +16,32 @@
 #include <errno.h>
 #include <stdio.h>
 
+#define USER_AGENT "reeve/" REEVE_VERSION " (health check)"
+
 enum { HEAD_MAX = 16 * 1024, FIELDS_MAX = 128, REQUEST_MAX = 2048, REASON_MAX = 96 };
 
 struct probe {
-	struct peer	*peer;		/* borrowed: it stops us before it goes */
-	probe_fn	*on_result;
-	struct watch	 watch;
-	struct timeout	 timeout;
-	struct later	 later;
-	struct stream	 stream;	/* owned */
-	bool		 is_connecting;
-	bool		 is_handshaking;
-	size_t		 len;		/* of head */
-	char		 head[HEAD_MAX];
+	struct peer		*peer;		/* borrowed: it stops us before it goes */
+	probe_fn		*on_result;
+	struct watch		 watch;
+	struct timeout		 timeout;
+	struct later		 later;
+	struct stream		 stream;	/* owned */
+	bool			 is_connecting;
+	bool			 is_handshaking;
+	struct h2_question	 h2;		/* zero: HTTP/1.1 is spoken */
+	size_t			 len;		/* of head */
+	char			 head[HEAD_MAX];
 };
 
+/* Later: the sentence of an HTTP/2 session that broke is told after the probe has stopped. */
 static void
 probe_free(struct later *later)
 {
-	memory_free(LIST_OWNER(later, struct probe, later));
+	struct probe *probe = LIST_OWNER(later, struct probe, later);
+
+	h2_question_fini(&probe->h2);
+	memory_free(probe);
 }
 
 void
@@ -68,8 +77,23 @@ probe_answered(struct probe *probe, unsigned status)
 	probe_end(probe, status_ranges_hold(&probe->peer->upstream->options->health.status, status), reason);
 }
 
+/* A request this small goes into the buffer of a new socket at once, or something is very wrong. */
 static void
-probe_parse(struct probe *probe)
+probe_say(struct probe *probe, struct span bytes)
+{
+	const struct iovec piece = span_iovec(bytes);
+	size_t count;
+
+	if (stream_write(&probe->stream, &piece, 1, false, &count) != STREAM_OK || count < bytes.len)
+		probe_end(probe, false, "the probe cannot be sent");
+	else
+		watch_want(&probe->watch, WATCH_READ);
+}
+
+/* -- HTTP/1.1 ------------------------------------------------------------------------------------------------------ */
+
+static void
+h1_parse(struct probe *probe)
 {
 	static const struct h1_limits limits = { .header_size = HEAD_MAX, .header_count = FIELDS_MAX };
 	struct span bytes = span_make(probe->head, probe->len);
@@ -95,14 +119,82 @@ probe_parse(struct probe *probe)
 }
 
 static void
-probe_read(struct probe *probe)
+h1_ask(struct probe *probe)
+{
+	const struct peer *peer = probe->peer;
+	struct span path = peer->upstream->options->health.path;
+	char request[REQUEST_MAX];
+	int len = snprintf(request, sizeof(request),
+	    "GET %.*s HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: " USER_AGENT "\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+	    (int)path.len, path.at, (int)peer->server->authority.len, peer->server->authority.at);
+
+	if (len < (int)sizeof(request))
+		probe_say(probe, span_make(request, (size_t)len));
+	else
+		probe_end(probe, false, "the probe's path is too long");
+}
+
+/* -- HTTP/2 -------------------------------------------------------------------------------------------------------- */
+
+static void
+h2_say(struct probe *probe)
+{
+	struct text *out = &probe->h2.out;
+
+	if (out->len > 0)
+		probe_say(probe, text_span(out));
+	text_clear(out);
+}
+
+static void
+h2_ask(struct probe *probe)
+{
+	const struct peer *peer = probe->peer;
+
+	h2_question_init(&probe->h2, peer->agent->tls ? SPAN_OF("https") : SPAN_OF("http"), peer->server->authority,
+	    peer->upstream->options->health.path, SPAN_OF(USER_AGENT));
+	h2_say(probe);
+}
+
+static void
+h2_take(struct probe *probe)
+{
+	struct span bytes = span_make(probe->head, probe->len);
+
+	probe->len = 0;
+	switch (h2_question_take(&probe->h2, bytes)) {
+	case H2_QUESTION_MORE:
+		h2_say(probe);
+		break;
+	case H2_QUESTION_ANSWERED:
+		probe_answered(probe, probe->h2.status);
+		break;
+	case H2_QUESTION_BAD:
+		probe_end(probe, false, probe->h2.why);
+		break;
+	}
+}
+
+/* -- either -------------------------------------------------------------------------------------------------------- */
+
+static bool
+is_h2(const struct probe *probe)
+{
+	return probe->peer->agent->protocol == UPSTREAM_H2;
+}
+
+static void
+probe_take(struct probe *probe)
 {
 	size_t count;
 
 	switch (stream_read(&probe->stream, probe->head + probe->len, HEAD_MAX - probe->len, &count)) {
 	case STREAM_OK:
 		probe->len += count;
-		probe_parse(probe);
+		if (is_h2(probe))
+			h2_take(probe);
+		else
+			h1_parse(probe);
 		break;
 	case STREAM_AGAIN:
 		break;
@@ -115,30 +207,25 @@ probe_read(struct probe *probe)
 	}
 }
 
-/* A request this small goes into the buffer of a new socket at once, or something is very wrong. */
+/* What waits inside of TLS, nobody tells of: until there is none, or the probe is over. */
+static void
+probe_read(struct probe *probe)
+{
+	do {
+		probe_take(probe);
+	} while (probe->stream.fd >= 0 && stream_has_input(&probe->stream));
+}
+
 static void
 probe_ask(struct probe *probe)
 {
-	const struct peer *peer = probe->peer;
-	struct span path = peer->upstream->options->health.path;
-	char request[REQUEST_MAX];
-	size_t count;
-	int len = snprintf(request, sizeof(request),
-	    "GET %.*s HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: reeve/" REEVE_VERSION " (health check)\r\nAccept: */*\r\n"
-	    "Connection: close\r\n\r\n", (int)path.len, path.at, (int)peer->server->authority.len,
-	    peer->server->authority.at);
-	const struct iovec piece = { request, (size_t)len };
-
-	if (len >= (int)sizeof(request)) {
-		probe_end(probe, false, "the probe's path is too long");
-		return;
-	}
-	if (stream_write(&probe->stream, &piece, 1, false, &count) != STREAM_OK || count < (size_t)len) {
-		probe_end(probe, false, "the probe cannot be sent");
-		return;
-	}
-	watch_want(&probe->watch, WATCH_READ);
+	if (is_h2(probe))
+		h2_ask(probe);
+	else
+		h1_ask(probe);
 }
+
+/* -- the way there ------------------------------------------------------------------------------------------------- */
 
 static void
 probe_secured(struct probe *probe)
