@@ -96,7 +96,7 @@ hash_key_option(struct option_reader *reader, const struct conf_node *node, void
 static const struct option agent_options[] = {
 	OPTION_NUMBER(struct agent_limits, max_sockets, .def = "256", .min = "1", .max = "65535",
 	    .doc = "Sockets to one server, per worker. Requests beyond that wait in the queue."),
-	OPTION_NUMBER(struct agent_limits, max_free_sockets, .def = "64", .min = "0", .max = "65535",
+	OPTION_NUMBER(struct agent_limits, max_free_sockets, .def = "256", .min = "0", .max = "65535",
 	    .doc = "Of those, how many are kept open while no request needs them."),
 	OPTION_DURATION(struct agent_limits, idle_timeout, .def = "50s", .min = "0s", .max = "1d",
 	    .doc = "How long a free socket is kept; less when the server's `Keep-Alive` says so. `0s`: until it is "

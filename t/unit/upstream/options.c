@@ -61,7 +61,7 @@ test_defaults(void **state)
 	assert_false(server->backup);
 	assert_int_equal(options->resolve.interval, 10000);
 	assert_int_equal(options->agent.max_sockets, 256);
-	assert_int_equal(options->agent.max_free_sockets, 64);
+	assert_int_equal(options->agent.max_free_sockets, 256);
 	assert_int_equal(options->agent.idle_timeout, 50000);
 	assert_int_equal(options->timeouts.connect, 2000);
 	assert_int_equal(options->timeouts.response, 60000);
