@@ -250,6 +250,13 @@ h2_exchange_closed(struct h2_exchange *exchange, const char *why)
 
 /* -- the head ------------------------------------------------------------------------------------------------------ */
 
+/* RFC 9110 §8.6: without any, these say so where they go on. */
+static bool
+promises_content(enum http_method method)
+{
+	return method == HTTP_POST || method == HTTP_PUT || method == HTTP_PATCH;
+}
+
 static void
 request_fill(struct h2_exchange *exchange, bool has_end)
 {
@@ -261,7 +268,7 @@ request_fill(struct h2_exchange *exchange, bool has_end)
 	request->target = head->target;
 	request->authority = head->authority;
 	request->expects_continue = head->expects_continue;
-	request->has_length = head->has_length;
+	request->has_length = head->has_length || (has_end && promises_content(head->method));
 	request->content_length = head->content_length;
 	request->has_body = !has_end;
 	exchange->continue_sent = !head->expects_continue || has_end;

@@ -204,6 +204,13 @@ settings_take(struct h2 *h2, const nghttp2_settings *settings)
 	return 0;
 }
 
+/* RFC 9218 §7.1. */
+static int
+priority_update_take(struct h2 *h2, const nghttp2_ext_priority_update *update)
+{
+	return update->stream_id == 0 ? stop_with(h2, NGHTTP2_PROTOCOL_ERROR) : 0;
+}
+
 static int
 on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
 {
@@ -217,6 +224,8 @@ on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
 		return data_end(h2, frame);
 	case NGHTTP2_SETTINGS:
 		return settings_take(h2, &frame->settings);
+	case NGHTTP2_PRIORITY_UPDATE:
+		return priority_update_take(h2, frame->ext.payload);
 	case NGHTTP2_WINDOW_UPDATE:
 		return frame->window_update.window_size_increment < WINDOW_TINY ? spend(h2, H2_COST_WINDOWS) : 0;
 	default:
