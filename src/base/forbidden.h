@@ -15,6 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atoll rand srand
+#pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atoll
+
+/* OpenSSL's headers name parameters so: only calls are refused. */
+int	rand(void) __attribute__((error("predictable: getrandom(2)")));
+void	srand(unsigned seed) __attribute__((error("predictable: getrandom(2)")));
 
 #endif
