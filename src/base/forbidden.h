@@ -17,8 +17,10 @@
 
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atoll
 
-/* OpenSSL's headers name parameters so: only calls are refused. */
+/* OpenSSL's headers name parameters so: only calls are refused. clang wants that said at the first declaration. */
+#ifndef __clang__
 int	rand(void) __attribute__((error("predictable: getrandom(2)")));
 void	srand(unsigned seed) __attribute__((error("predictable: getrandom(2)")));
+#endif
 
 #endif
