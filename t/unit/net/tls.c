@@ -339,6 +339,25 @@ shakes_through_a_narrow_socket(void **state)
 	pair_close(&pair);
 }
 
+/* Bytes in any pieces, EAGAIN and EINTR at any place. */
+static void
+shakes_in_any_mood(void **state)
+{
+	struct pair pair;
+
+	for (uint32_t seed = 0; seed < 40; seed++) {
+		enum tls_side side = seed & 1 ? TLS_CLIENT : TLS_SERVER;
+
+		pair_open(&pair, side, side == TLS_SERVER ? made.server : made.client,
+		    side == TLS_SERVER ? made.client : made.server);
+		SSL_set_max_proto_version(pair.peer, seed & 2 ? TLS1_2_VERSION : TLS1_3_VERSION);
+		calls.is_moody = true;
+		calls.chance = seed * 7919;
+		assert_int_equal(pair_shake(&pair), STREAM_OK);
+		pair_close(&pair);
+	}
+}
+
 /* Whoever wants to see how a connection begins has to read its beginning. */
 static void
 takes_what_was_read_before(void **state)
@@ -381,6 +400,7 @@ main(void)
 		cmocka_unit_test(refuses_what_is_not_tls),
 		cmocka_unit_test(notices_resets),
 		cmocka_unit_test(shakes_through_a_narrow_socket),
+		cmocka_unit_test(shakes_in_any_mood),
 		cmocka_unit_test(takes_what_was_read_before),
 	};
 

@@ -2,6 +2,8 @@
 /* What is written: its records, what the socket does not take, heads that wait for their content, files. */
 #include "tls_pair.h"
 
+#include <openssl/kdf.h>
+
 /* The lengths of the records that the peer has read. */
 static struct {
 	size_t		lengths[400];
@@ -323,6 +325,85 @@ tries_the_kernel(void **state)
 	close(file);
 }
 
+/* -- a peer as no library would be --------------------------------------------------------------------------------- */
+
+static unsigned char client_secret[32];
+
+/* "CLIENT_TRAFFIC_SECRET_0 <client random> <secret>" */
+static void
+secret_note(const SSL *ssl, const char *line)
+{
+	const char *at = strrchr(line, ' ');
+
+	(void)ssl;
+	if (strncmp(line, "CLIENT_TRAFFIC_SECRET_0 ", 24) != 0)
+		return;
+	for (size_t i = 0; i < sizeof(client_secret); i++)
+		assert_int_equal(sscanf(at + 1 + 2 * i, "%2hhx", &client_secret[i]), 1);
+}
+
+/* HKDF-Expand-Label (RFC 8446 §7.1) */
+static void
+secret_expand(const char *label, unsigned char *out, size_t length)
+{
+	char info[32];
+	int info_len = snprintf(info, sizeof(info), "%c%c%ctls13 %s%c", 0, (char)length, (char)(6 + strlen(label)), label, 0);
+	EVP_PKEY_CTX *expand = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
+
+	assert_int_equal(EVP_PKEY_derive_init(expand), 1);
+	EVP_PKEY_CTX_set_hkdf_mode(expand, EVP_PKEY_HKDEF_MODE_EXPAND_ONLY);
+	EVP_PKEY_CTX_set_hkdf_md(expand, EVP_sha256());
+	EVP_PKEY_CTX_set1_hkdf_key(expand, client_secret, sizeof(client_secret));
+	EVP_PKEY_CTX_add1_hkdf_info(expand, (const unsigned char *)info, info_len);
+	assert_int_equal(EVP_PKEY_derive(expand, out, &length), 1);
+	EVP_PKEY_CTX_free(expand);
+}
+
+/* The client's first record, with whatever is in it; the last byte of `content` is its type. */
+static void
+peer_seals(struct pair *pair, const unsigned char *content, int length)
+{
+	unsigned char key[16], iv[12], record[5 + 64 + 16] = { 23, 3, 3, 0, (unsigned char)(length + 16) };
+	EVP_CIPHER_CTX *seal = EVP_CIPHER_CTX_new();
+	int count;
+
+	secret_expand("key", key, sizeof(key));
+	secret_expand("iv", iv, sizeof(iv));
+	assert_int_equal(EVP_EncryptInit_ex(seal, EVP_aes_128_gcm(), NULL, key, iv), 1);
+	assert_int_equal(EVP_EncryptUpdate(seal, NULL, &count, record, 5), 1);
+	assert_int_equal(EVP_EncryptUpdate(seal, record + 5, &count, content, length), 1);
+	assert_int_equal(EVP_EncryptFinal_ex(seal, record + 5 + count, &count), 1);
+	assert_int_equal(EVP_CIPHER_CTX_ctrl(seal, EVP_CTRL_AEAD_GET_TAG, 16, record + 5 + length), 1);
+	EVP_CIPHER_CTX_free(seal);
+	assert_int_equal(write(pair->other, record, (size_t)(5 + length + 16)), 5 + length + 16);
+	wait_input(pair);
+}
+
+/*
+ * A KeyUpdate without its last byte: OpenSSL will not write before it has read the rest. Waiting for a socket that is
+ * writable all the time would be a loop.
+ */
+static void
+does_not_wait_for_half_a_message(void **state)
+{
+	static const unsigned char half[] = { SSL3_MT_KEY_UPDATE, 0, 0, 1, 22 };
+	struct pair pair;
+	char byte = 'x';
+	size_t count;
+
+	pair_open(&pair, TLS_SERVER, made.server, made.client);
+	SSL_set_ciphersuites(pair.peer, "TLS_AES_128_GCM_SHA256");
+	SSL_CTX_set_keylog_callback(made.client, secret_note);
+	assert_int_equal(pair_shake(&pair), STREAM_OK);
+	SSL_CTX_set_keylog_callback(made.client, NULL);
+	peer_seals(&pair, half, sizeof(half));
+	assert_int_equal(stream_read(&pair.stream, &byte, 1, &count), STREAM_AGAIN);
+	assert_false(stream_has_input(&pair.stream));
+	assert_int_equal(stream_write(&pair.stream, &(struct iovec){ &byte, 1 }, 1, false, &count), STREAM_BROKEN);
+	assert_string_equal(stream_why(&pair.stream), "the peer stopped in the middle of a handshake message");
+	pair_close(&pair);
+}
+
 int
 main(void)
 {
@@ -336,6 +417,7 @@ main(void)
 		cmocka_unit_test(sends_a_file),
 		cmocka_unit_test(shares_a_record_with_the_head),
 		cmocka_unit_test(tries_the_kernel),
+		cmocka_unit_test(does_not_wait_for_half_a_message),
 	};
 
 	return cmocka_run_group_tests(tests, prepare, clean);
