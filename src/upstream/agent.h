@@ -30,6 +30,7 @@ struct agent_address {
 
 enum { AGENT_ADDRESS_TEXT_MAX = 128 };
 
+bool	agent_address_equal(const struct agent_address *a, const struct agent_address *b);
 size_t	agent_address_format(const struct agent_address *address, char to[AGENT_ADDRESS_TEXT_MAX]);
 
 /* A non-blocking socket on its way there: -1 and errno when that fails at once. *is_connected_out: already there. */

@@ -543,6 +543,39 @@ test_large_content(void **state)
 	fixture_close(fixture);
 }
 
+static size_t wanted_size;
+
+static void
+say_size_and_close(struct secure_conn *conn, struct span head, struct span body)
+{
+	struct text text = { 0 };
+
+	(void)head, (void)body;
+	text_format(&text, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%.*s", wanted_size, (int)wanted_size, large);
+	conn->closes = true;
+	secure_say_span(conn, text_span(&text));
+	text_fini(&text);
+}
+
+/* One read's room is full, the rest waits inside, the end of the connection in the socket: which is heard of first? */
+static void
+test_the_end_behind_large_content(void **state)
+{
+	struct fixture *fixture = fixture_open(&made.site, say_size_and_close);
+	struct upstream *upstream = upstream_of(fixture, "");
+	struct fake_client client;
+
+	for (wanted_size = 60000; fixture->server.conn_count < SERVER_CONNS_MAX - 1; wanted_size += 777) {
+		client_begin(&client, "POST", "/x", "content");
+		fetch(&fixture->rig, &client, upstream);
+		assert_true(client.is_finished);
+		assert_int_equal(client.content.len, wanted_size);
+		client_end(&client);
+		rig_run_for(&fixture->rig, 1);
+	}
+	fixture_close(fixture);
+}
+
 static size_t wanted_len;
 
 static bool
@@ -578,6 +611,92 @@ test_a_slow_client(void **state)
 	assert_true(span_is(text_span(&client.content), large));
 	client_end(&client);
 	fixture_close(fixture);
+}
+
+/* Who reads with little room: bytes that no readiness tells of. */
+struct small_reader {
+	struct agent_socket	*socket;
+	size_t			 room;
+	struct text		 got;
+	size_t			 wanted;	/* then it gives the socket back */
+	unsigned		 calls;
+	unsigned		 pause;		/* every so many calls it stops reading for a while; 0: never */
+};
+
+static void
+small_readable(void *owner)
+{
+	struct small_reader *reader = owner;
+	char bytes[70000];
+	size_t count;
+
+	reader->calls++;
+	assert_true(reader->got.len < reader->wanted);
+	if (reader->pause > 0 && reader->calls % reader->pause == 0) {
+		agent_socket_want(reader->socket, WATCH_NOTHING);
+		return;
+	}
+	if (stream_has_input(&reader->socket->stream) || reader->calls % 2)
+		assert_int_not_equal(agent_socket_read(reader->socket, bytes, reader->room, &count), STREAM_BROKEN);
+	else
+		assert_int_not_equal(agent_socket_read(reader->socket, bytes, sizeof(bytes), &count), STREAM_BROKEN);
+	text_add(&reader->got, span_make(bytes, count));
+	if (reader->got.len >= reader->wanted)
+		agent_socket_give_back(reader->socket);
+}
+
+static void
+small_resume(void *owner)
+{
+	struct small_reader *reader = owner;
+
+	if (reader->got.len < reader->wanted)
+		agent_socket_want(reader->socket, WATCH_READ);
+}
+
+static bool
+has_all(void *owner)
+{
+	struct small_reader *reader = owner;
+
+	small_resume(reader);
+	return reader->got.len >= reader->wanted;
+}
+
+static void
+read_small(size_t room, unsigned pause, size_t size)
+{
+	static const struct socket_events events = { ignore_connected, small_readable, ignore };
+	static const char words[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+	struct fixture *fixture = fixture_open(&made.site, say_hello);
+	struct upstream *upstream = upstream_of(fixture, "");
+	struct small_reader reader = { .room = room, .pause = pause };
+	struct iovec piece = span_iovec(span_text(words));
+	char head[64];
+	size_t sent;
+
+	get(&fixture->rig, upstream, 200, "hello");
+	fixture->server.answer = say_size_and_close;
+	wanted_size = size;
+	reader.wanted = (size_t)snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", size) + size;
+	assert_int_equal(agent_borrow(agent_of(upstream), false, false, &events, &reader, &reader.socket), BORROW_REUSED);
+	assert_int_equal(agent_socket_write(reader.socket, &piece, 1, &sent), STREAM_OK);
+	assert_true(rig_run_until(&fixture->rig, has_all, &reader, SOON_MS));
+	assert_memory_equal(reader.got.bytes + reader.got.len - size, large, size);
+	rig_run_for(&fixture->rig, 5);
+	assert_int_equal(agent_of(upstream)->count, 0);
+	text_fini(&reader.got);
+	fixture_close(fixture);
+}
+
+static void
+test_what_waits_inside(void **state)
+{
+	for (size_t size = 1; size < 200000; size = size * 3 + 1) {
+		read_small(1 + size / 50, 0, size);
+		read_small(1 + size / 50, 3, size);
+		read_small(1 + size / 2, 0, size);
+	}
 }
 
 /* -- the end of content that has no length ------------------------------------------------------------------------- */
@@ -840,7 +959,9 @@ main(void)
 		cmocka_unit_test(test_unread),
 		cmocka_unit_test(test_what_was_read_is_not_repeated),
 		cmocka_unit_test(test_large_content),
+		cmocka_unit_test(test_the_end_behind_large_content),
 		cmocka_unit_test(test_a_slow_client),
+		cmocka_unit_test(test_what_waits_inside),
 		cmocka_unit_test(test_until_close),
 		cmocka_unit_test(test_bad_certificates),
 		cmocka_unit_test(test_another_server_takes_over),
