@@ -29,8 +29,13 @@ enum {
 
 #define GROUPS "X25519:P-256:P-384"
 
-/* Clients' order of ciphers counts, as Mozilla intermediate has it: who has no AES in hardware prefers ChaCha20. */
-#define OPTIONS (SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION)
+/*
+ * Our order of ciphers counts, but ChaCha20 is for who puts it first: he has no AES in hardware. Clients made with OpenSSL
+ * ask for AES-256 with SHA-384 first, whose every derivation costs twice as much: a tenth of a resumed handshake.
+ */
+#define OPTIONS (SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | \
+	SSL_OP_PRIORITIZE_CHACHA)
+#define CIPHERS_1_3 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 #define MODES \
 	(SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | \
 	SSL_MODE_NO_AUTO_CHAIN)
@@ -57,7 +62,7 @@ versions_set(SSL_CTX *context, const struct tls_listen_options *options)
 	SSL_CTX_set_security_level(context, SECURITY_LEVEL);
 	return SSL_CTX_set_min_proto_version(context, oldest) &&
 	    SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) && SSL_CTX_set1_groups_list(context, GROUPS) &&
-	    SSL_CTX_set_cipher_list(context, ciphers);
+	    SSL_CTX_set_cipher_list(context, ciphers) && SSL_CTX_set_ciphersuites(context, CIPHERS_1_3);
 }
 
 static bool
