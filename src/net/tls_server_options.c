@@ -41,8 +41,8 @@ static const struct option tls_options[] = {
 	    .doc = "The oldest version of TLS that is spoken."),
 	OPTION_TEXT(struct tls_listen_options, ciphers,
 	    .doc = "Ciphers of TLS 1.2 in OpenSSL's syntax. Default: Mozilla intermediate, which is ECDHE with AES-GCM "
-	    "or ChaCha20-Poly1305. The client's order counts. Suites with DHE are never used, those of TLS 1.3 are "
-	    "always on."),
+	    "or ChaCha20-Poly1305, in this order, and ChaCha20 first for clients that want it. Suites with DHE are "
+	    "never used, those of TLS 1.3 are always on."),
 	OPTION_CHOICE(struct tls_listen_options, client_auth, .words = auth_words, .def = "off",
 	    .doc = "`request`: clients may show a certificate; one that is not good counts as none. `require`: no "
 	    "connection without a good one."),
