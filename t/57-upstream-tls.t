@@ -108,6 +108,8 @@ $upstreams
 routes:
 $routes
 @{[join '', map { "  - match: {path: /$_/*}\n    proxy: {to: $_, strip_prefix: /$_}\n" } qw(clear elsewhere mixed)]}
+  - match: {path: /ws/*}
+    proxy: {to: good, strip_prefix: /ws, websocket: true}
   - match: {path: /direct/*}
     proxy: {to: "@{[$good->url]}", strip_prefix: /direct}
 @{[$more{routes} // '']}
@@ -211,6 +213,25 @@ $half->request('GET', '/good/close-early');
 ok !eval { $half->read_response }, 'closed in the middle of the content';
 $half->close;
 
+# -- tunnels --
+my $tunnel = connect_to($port);
+$tunnel->request('GET', '/ws/upgrade', headers => [Connection => 'Upgrade', Upgrade => 'websocket']);
+is $tunnel->read_response->status, 101, 'an upgrade over TLS';
+is $tunnel->read_bytes(6, 'greeting'), 'HELLO ', '... what came right behind the head';
+$tunnel->send('abc');
+is $tunnel->read_bytes(3, 'echo'), 'ABC', '... both ways';
+my $much = 'x' x 1_000_000;
+my $pid = fork // die "fork: $!";
+if (!$pid) {
+	$tunnel->send($much);
+	POSIX::_exit(0);
+}
+is $tunnel->read_bytes(length $much, 'echo'), uc $much, '... much';
+waitpid $pid, 0;
+$tunnel->shutdown_write;
+is $tunnel->end(5), 'closed', '... until one side ends';
+$tunnel->close;
+
 # -- kept sockets --
 is get($port, '/good/echo')->status, 200, 'all is well';
 $good->forget;
@@ -231,6 +252,30 @@ $upstreams{two}[1] .= ', server_name: a.test';
 is $server->reload(config())->{exit}, 0, 'another server_name';
 is get($port, '/two/echo')->status, 200, '... is another identity';
 is_deeply [map { $_->{sni} } $two->handshakes], ['a.test'], '... on a socket of its own';
+
+# -- files that change, without a reload --
+my $dir = temp_dir();
+my ($one, $other) = map { $authority->issue($_, for => 'client') } qw(one other);
+my %copy = (cert => "$dir/mine.pem", key => "$dir/mine.key");
+Reeve::Certificates::replace(\%copy, $one);
+Reeve::Certificates::write_to("$dir/ca.pem", read_file($ca));
+$demanding->forget;
+$upstreams{renewed} = [$demanding, "ca: $dir/ca.pem, cert: $dir/mine.pem, key: $dir/mine.key"];
+$upstreams{trusting} = [$unknown, "ca: $dir/ca.pem"];
+is $server->reload(config())->{exit}, 0, 'certificates of our own in files';
+is get($port, '/renewed/echo')->status, 200, '... are shown';
+is get($port, '/trusting/echo')->status, 502, 'who is not trusted';
+is(($demanding->handshakes)[-1]{subject}, 'one', '... as they are');
+Reeve::Certificates::replace(\%copy, $other);
+ok eventually(15, sub {
+	get($port, '/renewed/echo')->status == 200 && ($demanding->handshakes)[-1]{subject} eq 'other';
+}), '... and as they become';
+Reeve::Certificates::write_to("$dir/ca.pem", read_file($ca) . read_file($stranger->ca));
+ok eventually(15, sub { get($port, '/trusting/echo')->status == 200 }), 'one more who is trusted';
+my $shaken = $good->handshakes;
+is get($port, '/good/echo')->status, 200, 'others';
+is scalar($good->handshakes), $shaken, '... keep their sockets';
+delete @upstreams{qw(renewed trusting)};
 
 # -- probes --
 $upstreams{probed} = [$good, "ca: $ca"];
@@ -253,8 +298,15 @@ is get($port, '/probed_badly/echo')->status, 503, '... and gets no requests';
 sub check
 {
 	my ($tls, $url) = @_;
-	my $file = write_file(temp_dir() . '/check.yaml', "listen: [{address: \":80\"}]\nupstreams:\n  a:\n    servers: [\"@{[$url // 'https://127.0.0.1']}\"]\n"
-	    . "    tls: {$tls}\nroutes: [{proxy: a}]\n");
+	$url //= 'https://127.0.0.1';
+	my $file = write_file(temp_dir() . '/check.yaml', <<"END");
+listen: [{address: ":80"}]
+upstreams:
+  a:
+    servers: ["$url"]
+    tls: {$tls}
+routes: [{proxy: a}]
+END
 	my $result = command('check', '-c', $file);
 	return "$result->{exit} $result->{out}$result->{err}";
 }
@@ -266,7 +318,8 @@ my @checks = (
 	["cert: $me->{cert}", undef, qr/\A1 .*upstreams\.a\.tls: `cert` without `key`/],
 	["key: $me->{key}", undef, qr/\A1 .*upstreams\.a\.tls: `key` without `cert`/],
 	["cert: $me->{cert}, key: $site->{key}", undef, qr/\A1 .*upstreams\.a\.tls\.cert: /],
-	["cert: $me->{cert}, key: @{[Reeve::Certificates::locked_key($me)]}", undef, qr/\A1 .*upstreams\.a\.tls\.cert: .*(?:encrypt|pass)/],
+	["cert: $me->{cert}, key: @{[Reeve::Certificates::locked_key($me)]}", undef,
+	    qr/\A1 .*upstreams\.a\.tls\.cert: .*(?:encrypt|pass)/],
 	["server_name: 127.0.0.1", undef, qr/\A1 .*upstreams\.a\.tls\.server_name: expected a host name/],
 	["ca: $ca", 'srv+https://a.test', qr/\A1 .*srv\+http:\/\/ is not supported/],
 	["ca: $ca, cert: $me->{cert}, key: $me->{key}, server_name: a.test", undef, qr/\A0 /],

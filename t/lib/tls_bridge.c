@@ -2,15 +2,15 @@
  * tls_bridge: TLS in front of a plain server: whatever that one does, a client sees it through TLS.
  * t/lib/Reeve/SecureUpstream.pm drives it.
  *
- *	tls_bridge NAME=VALUE...	fd (a listening socket), to (path of the plain server's socket), journal, cert, key
+ *	tls_bridge NAME=VALUE...	fd (a listening socket), to (path of the plain server's), journal, cert, key
  *		ca=FILE			clients must show a certificate of that authority
  *		max=1.2			no TLS 1.3		old=1		no TLS 1.2 either
  *		alpn=h2,http/1.1	what it chooses from	tickets=0	no sessions
  *		cut=1			ends without close_notify
  *		stall=1			accepts, and says nothing
  *
- * A process for each connection. The end of one side is the end of the other: close_notify ↔ FIN, reset ↔ reset. A line of
- * JSON for each handshake goes into the journal: how it went.
+ * A process for each connection. The end of one side is the end of the other: close_notify ↔ FIN, reset ↔ reset. A line
+ * of JSON for each handshake goes into the journal: how it went.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -84,9 +84,9 @@ note_handshake(void)
 	if (shown)
 		X509_NAME_get_text_by_NID(X509_get_subject_name(shown), NID_commonName, subject, sizeof(subject));
 	SSL_get0_alpn_selected(ssl, &protocol, &protocol_len);
-	snprintf(line, sizeof(line), "{\"event\":\"handshake\",\"version\":\"%s\",\"resumed\":%d,\"sni\":\"%s\",\"alpn\":\"%.*s\","
-	    "\"subject\":\"%s\"}\n", SSL_get_version(ssl), SSL_session_reused(ssl), name ? name : "", (int)protocol_len,
-	    (const char *)protocol, subject);
+	snprintf(line, sizeof(line), "{\"event\":\"handshake\",\"version\":\"%s\",\"resumed\":%d,\"sni\":\"%s\","
+	    "\"alpn\":\"%.*s\",\"subject\":\"%s\"}\n", SSL_get_version(ssl), SSL_session_reused(ssl),
+	    name ? name : "", (int)protocol_len, (const char *)protocol, subject);
 	note(line);
 }
 
@@ -193,21 +193,29 @@ ends_tell(void)
 	}
 }
 
+static bool
+takes_more(const struct flow *flow)
+{
+	return is_empty(flow) && !flow->ended;
+}
+
 static void
 bridge(void)
 {
+	const short heard = POLLIN | POLLHUP | POLLERR;
+
 	while (!outwards.told) {
 		struct pollfd fds[2] = { { .fd = client }, { .fd = server } };
-		bool has_inside = is_empty(&inwards) && !inwards.ended && SSL_pending(ssl) > 0;
+		bool has_inside = takes_more(&inwards) && SSL_pending(ssl) > 0;
 
-		fds[0].events = (is_empty(&inwards) && !inwards.ended ? POLLIN : 0) | (is_empty(&outwards) ? 0 : POLLOUT);
-		fds[1].events = (is_empty(&outwards) && !outwards.ended ? POLLIN : 0) | (is_empty(&inwards) ? 0 : POLLOUT);
+		fds[0].events = (takes_more(&inwards) ? POLLIN : 0) | (is_empty(&outwards) ? 0 : POLLOUT);
+		fds[1].events = (takes_more(&outwards) ? POLLIN : 0) | (is_empty(&inwards) ? 0 : POLLOUT);
 		fds[0].fd = fds[0].events ? client : -1;
 		if (poll(fds, 2, has_inside ? 0 : -1) < 0)
 			fail("poll");
-		if (is_empty(&inwards) && !inwards.ended && (has_inside || fds[0].revents & (POLLIN | POLLHUP | POLLERR)))
+		if (takes_more(&inwards) && (has_inside || fds[0].revents & heard))
 			client_read();
-		if (is_empty(&outwards) && !outwards.ended && fds[1].revents & (POLLIN | POLLHUP | POLLERR))
+		if (takes_more(&outwards) && fds[1].revents & heard)
 			server_read();
 		if (!is_empty(&inwards))
 			server_write();
@@ -253,7 +261,8 @@ serve(SSL_CTX *context)
 /* -- all of them --------------------------------------------------------------------------------------------------- */
 
 static int
-choose(SSL *of, const unsigned char **out, unsigned char *out_len, const unsigned char *in, unsigned in_len, void *owner)
+choose(SSL *of, const unsigned char **out, unsigned char *out_len, const unsigned char *in, unsigned in_len,
+    void *owner)
 {
 	char ours[128];
 

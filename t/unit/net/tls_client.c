@@ -187,6 +187,7 @@ test_a_good_server(void **state)
 	assert_true(tls_client_agreed(client, talk.stream.tls, &err));
 	tls_facts(talk.stream.tls, &facts);
 	assert_string_equal(facts.version, "TLSv1.3");
+	assert_string_equal(facts.cipher, "TLS_AES_128_GCM_SHA256");
 	assert_int_equal(SSL_get_verify_result(tls_ssl(talk.stream.tls)), X509_V_OK);
 	assert_int_equal(talk_hear(&talk, "hello"), STREAM_OK);
 	talk_end(&talk);
