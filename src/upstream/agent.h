@@ -72,6 +72,7 @@ struct agent {
 	unsigned		 link_count;	/* each has a socket that is not free */
 	unsigned		 idle_links;	/* of those, without a stream */
 	unsigned		 streams;	/* on all links */
+	unsigned		 streams_told;	/* how many the server allows on one, as it said last; 0: not yet */
 	uint64_t		 told_seconds;	/* the last `Keep-Alive: timeout=` of the server; 0: none */
 	uint64_t		 told_ms;	/* how long that lets us keep a free socket */
 	uint64_t		 idle_ms;	/* what idle_class stands for */

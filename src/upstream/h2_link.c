@@ -55,6 +55,7 @@ h2_link_look_at_client(struct h2_link *link)
 	uint32_t limit = h2_client_streams_max(link->client);
 
 	link->limit = limit < H2_LINK_STREAMS_MAX ? limit : H2_LINK_STREAMS_MAX;
+	link->agent->streams_told = link->limit;
 	link->is_leaving |= !h2_client_takes_more(link->client);
 	h2_link_update_room(link);
 }
@@ -447,7 +448,7 @@ link_open(struct agent *agent, struct h2_link **link_out)
 	link->agent = agent;
 	link->world = world;
 	link->client = h2_client_create(&h2_link_codec_events);
-	link->limit = STREAMS_ASSUMED;
+	link->limit = agent->streams_told > 0 ? agent->streams_told : STREAMS_ASSUMED;
 	link->opened_ms = loop_now_ms(world->loop);
 	link->is_connecting = result == BORROW_CONNECTING;
 	link->turn.run = link_turn;
