@@ -5,7 +5,10 @@ use Reeve::Test;
 use Reeve::Certificates;
 use Reeve::H2;
 
-my $upstream = upstream();
+my $upstream = upstream(on => { '/wide' => sub {
+	my ($connection) = @_;
+	$connection->answer(200, 'wide', map { ("X-Wide-$_" => 'y' x 6000) } 1 .. 4);
+} });
 my ($port, $tls_port) = (free_port(), free_port());
 my $root = temp_dir();
 my $text = join '', map { "line $_\n" } 1 .. 200;
@@ -75,7 +78,8 @@ $echo = $h2->fetch('POST', '/echo', body => 'hello', trailers => ['x-sum' => '7'
 is_deeply $echo->{trailers}, [['x-sum', 7], ['x-other', 'y']], 'trailers go to the upstream';
 $echo = $h2->fetch('POST', '/echo', trailers => ['x-sum' => '7'])->json;
 is_deeply $echo->{trailers}, [['x-sum', 7]], '... also without content';
-$echo = $h2->fetch('POST', '/echo', body => 'hello', trailers => ['x-sum' => 1, 'content-length' => 9, host => 'b', authorization => 'x',
+$echo = $h2->fetch('POST', '/echo', body => 'hello', trailers => ['x-sum' => 1, 'content-length' => 9, host => 'b',
+    authorization => 'x',
     cookie => 'a=b', 'content-type' => 'x', 'x-last' => 2])->json;
 is_deeply [map { $_->[0] } @{$echo->{trailers}}], ['x-sum', 'x-last'], '... none that frames, routes or identifies';
 is $h2->fetch('GET', '/trailers')->trailer('x-checksum'), 1234, 'trailers come from the upstream';
@@ -101,15 +105,21 @@ is scalar(my @cookies = $h2->fetch('GET', '/cookies')->all('set-cookie')), 2, 'S
 
 # -- what an upstream does wrong --
 is $h2->outcome($h2->request('GET', '/close')), 'status 502', 'an upstream that closes: 502';
-like $h2->outcome($h2->request('GET', '/close-early')), qr/^reset (?:INTERNAL_ERROR|CANCEL)\z/, '... early in its content: the stream is reset';
+like $h2->outcome($h2->request('GET', '/close-early')), qr/^reset (?:INTERNAL_ERROR|CANCEL)\z/,
+    '... early in its content: the stream is reset';
 like $h2->outcome($h2->request('GET', '/chunked-early')), qr/^reset (?:INTERNAL_ERROR|CANCEL)\z/, '... inside a chunk';
-$response = $h2->fetch('GET', '/raw/' . unpack 'H*', join "\r\n", 'HTTP/1.1 200 OK', 'Content-Length: 2', 'Connection: X-Hop', 'X-Hop: 1',
+$response = $h2->fetch('GET', '/raw/' . unpack 'H*', join "\r\n", 'HTTP/1.1 200 OK', 'Content-Length: 2', 'Connection: X-Hop',
+    'X-Hop: 1',
     'Keep-Alive: timeout=5', 'Proxy-Connection: x', 'Upgrade: h2c', 'X-UPPER: 1', 'X-Spaces:   two   ', '', 'ok');
 is $response->body, 'ok', 'an answer with fields of HTTP/1.1';
 is $response->header($_), undef, "... without $_" for qw(x-hop keep-alive upgrade connection proxy-connection);
 is $response->header('x-upper'), 1, '... others in lower case';
 is $response->header('x-spaces'), 'two', '... and trimmed';
 is $h2->fetch('GET', '/told')->status, 200, 'after all that the connection goes on';
+
+$response = $h2->fetch('GET', '/wide');
+is $response->status, 200, 'a head that needs more than one frame';
+is length $response->header("x-wide-$_"), 6000, '... all of it' for 1 .. 4;
 
 # -- files --
 $response = $h2->fetch('GET', '/files/a.txt');
@@ -131,8 +141,10 @@ is $h2->fetch('GET', '/told', headers => ['x-large' => 'y' x 20_000])->status, 4
 is $h2->fetch('GET', '/told', headers => [map { ("x-$_" => 1) } 1 .. 60])->status, 431, 'too many fields: 431';
 is $h2->fetch('GET', '/' . 'y' x 3000)->status, 414, 'a target too long: 414';
 is $h2->fetch('POST', '/told', headers => ['x-large' => 'y' x 20_000], body => 'x' x 1000)->status, 431, '... with content';
-is $h2->fetch('GET', '/told', headers => ['x-large' => 'y' x 10_000, map { ("x-$_" => 1) } 1 .. 30])->status, 200, 'just within them: 200';
-is $h2->fetch('GET', '/echo', headers => [cookie => 'a=b', map { (cookie => "c$_=d") } 1 .. 100])->status, 200, 'a cookie\'s crumbs count as one field';
+is $h2->fetch('GET', '/told', headers => ['x-large' => 'y' x 10_000, map { ("x-$_" => 1) } 1 .. 30])->status, 200,
+    'just within them: 200';
+is $h2->fetch('GET', '/echo', headers => [cookie => 'a=b', map { (cookie => "c$_=d") } 1 .. 100])->status, 200,
+    'a cookie\'s crumbs count as one field';
 
 # -- many at once --
 my @ids = map { $h2->request('GET', "/delay/0.0$_") } reverse 1 .. 9;
@@ -167,7 +179,8 @@ for my $tls (0, 1) {
 	is $h2->fetch('GET', '/told', authority => 'a.test', scheme => $tls ? 'http' : 'https')->body =~ s/ .*//sr, $scheme,
 	    '... the scheme is what it is, not what :scheme says';
 	$h2->fetch('GET', "/echo?logged=$tls", headers => ['user-agent' => 'frames'], authority => 'a.test', body => 'four');
-	my $record = $server->wait_log(msg => 'request', path => '/echo', user_agent => 'frames', $tls ? (tls => qr/./) : (tls => undef));
+	my $record = $server->wait_log(msg => 'request', path => '/echo', user_agent => 'frames', $tls ? (tls => qr/./) :
+	    (tls => undef));
 	is $record->{protocol}, 'HTTP/2', '... the log: the protocol' or diag explain $record;
 	like $record->{tls}, qr/^TLSv1\.3\z/, '... and TLS\'s version' if $tls;
 	is $record->{status}, 200, '... the status';

@@ -84,15 +84,19 @@ arrives 'a GET', "GET /N HTTP/1.1\r\nHost: a.test\r\n\r\n", 'GET', '';
 arrives 'a POST without content', "POST /N HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n", 'POST', '';
 arrives 'fields', "GET /N HTTP/1.1\r\nHost: a.test\r\nx-one: 1\r\nx-two: \r\nx-one: 2, 3\r\n\r\n" =~ s/(x-\w)/\u$1/gr =~ s/X-/x-/gr, 'GET', '',
     headers => ['x-one' => 1, 'x-two' => '', 'x-one' => '2, 3'];
-arrives 'a length', "POST /N HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\n\r\nend", 'POST', '', headers => ['content-length' => 3], body => 'end';
+arrives 'a length', "POST /N HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\n\r\nend", 'POST', '',
+    headers => ['content-length' => 3], body => 'end';
 my $inner = "x\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\nend";
-arrives 'content that looks like requests, with a length', "POST /N HTTP/1.1\r\nHost: a.test\r\nContent-Length: " . length($inner) . "\r\n\r\n$inner",
+arrives 'content that looks like requests, with a length', "POST /N HTTP/1.1\r\nHost: a.test\r\nContent-Length: " .
+    length($inner) . "\r\n\r\n$inner",
     'POST', '', headers => ['content-length' => length $inner], body => $inner;
 arrives 'content that looks like the end of chunks', "POST /N HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n" .
     sprintf("%x\r\n%s\r\n0\r\n\r\n", length $inner, $inner), 'POST', '', body => $inner;
-arrives 'trailers', "POST /N HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 1\r\n\r\n", 'POST', '',
+arrives 'trailers', "POST /N HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 1\r\n\r\n",
+    'POST', '',
     body => 'abc', trailers => ['x-sum' => 1];
-arrives 'crumbs of a cookie', "GET /N HTTP/1.1\r\nHost: a.test\r\ncookie: a=1; b=2\r\n\r\n" =~ s/cookie/Cookie/r, 'GET', '', headers => [cookie => 'a=1', cookie => 'b=2'];
+arrives 'crumbs of a cookie', "GET /N HTTP/1.1\r\nHost: a.test\r\ncookie: a=1; b=2\r\n\r\n" =~ s/cookie/Cookie/r, 'GET', '',
+    headers => [cookie => 'a=1', cookie => 'b=2'];
 arrives 'an encoded CR LF in the target', "GET /N%0D%0AX:%20y HTTP/1.1\r\nHost: a.test\r\n\r\n", 'GET', '%0d%0aX:%20y';
 arrives 'a question mark, twice', "GET /N?a?b=%00 HTTP/1.1\r\nHost: a.test\r\n\r\n", 'GET', '?a?b=%00';
 arrives 'a method of its own', "M-SEARCH /N HTTP/1.1\r\nHost: a.test\r\n\r\n", 'M-SEARCH', '';
@@ -109,8 +113,10 @@ my @attacks = (
 	['a colon in a name', headers => ['x-injected: 1' => 1]],
 	['a space in a name', headers => ['transfer-encoding ' => 'chunked']],
 	['NUL in a name', headers => ["x-a\0" => 1]],
-	['Transfer-Encoding', headers => ['transfer-encoding' => 'chunked'], body => "0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\nend"],
-	['... in upper case', headers => ['Transfer-Encoding' => 'chunked'], body => "0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\nend"],
+	['Transfer-Encoding', headers => ['transfer-encoding' => 'chunked'],
+	    body => "0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\nend"],
+	['... in upper case', headers => ['Transfer-Encoding' => 'chunked'],
+	    body => "0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\nend"],
 	['... inside a value', headers => ['x-a' => "b\r\nTransfer-Encoding: chunked"], body => "0\r\n\r\nend"],
 	['... with a length', headers => ['content-length' => 3, 'transfer-encoding' => 'chunked'], body => 'end'],
 	['Connection names Content-Length', headers => [connection => 'content-length', 'content-length' => 3], body => 'end'],
@@ -135,7 +141,8 @@ like $outcome, qr/^(?:reset PROTOCOL_ERROR|status 200)\z/, 'a length of 0, and c
 like bare($bytes // ''), qr/\A(?:POST [^\n]+\nHost: a.test\r\nContent-Length: 0\r\n\r\n)?\z/, '... and the content is nobody\'s';
 
 for (
-	['CR LF', "x HTTP/1.1\r\nx-injected: 1\r\nx: y"], ['a space', 'x HTTP/1.1'], ['LF', "\nx: y"], ['NUL', "\0"], ['a tab', "\tx"], ['CR', "\r"],
+	['CR LF', "x HTTP/1.1\r\nx-injected: 1\r\nx: y"], ['a space', 'x HTTP/1.1'], ['LF', "\nx: y"], ['NUL', "\0"],
+	    ['a tab', "\tx"], ['CR', "\r"],
 ) {
 	my ($name, $bytes) = @$_;
 	my ($outcome, $arrived) = sent('GET', $bytes);
@@ -151,14 +158,16 @@ for (
 	like $outcome, qr/^(?:reset PROTOCOL_ERROR|status 400)\z/, "$name in the scheme: refused";
 	is $arrived, undef, '... and nothing arrives';
 	($outcome, $arrived) = sent('POST', '', body => 'abc', trailers => ['x-sum' => "a$bytes"]);
-	like $outcome, $name eq 'a space' || $name eq 'a tab' ? qr/^status 200\z/ : qr/^reset PROTOCOL_ERROR\z/, "$name in a trailer";
+	like $outcome, $name eq 'a space' || $name eq 'a tab' ? qr/^status 200\z/ : qr/^reset PROTOCOL_ERROR\z/,
+	    "$name in a trailer";
 }
 # bytes over 127 are no CR or LF in any reading
 for my $bytes ("\xc4\x8d\xc4\x8a", "\xe5\x98\x8d\xe5\x98\x8a", "\xff\xfe") {
 	my ($outcome, $arrived) = sent('GET', '', headers => ['x-a' => "b${bytes}c"]);
 	unlike $arrived // '', qr/b\r|b\n|[\r\n]c/, 'bytes over 127 in a value stay what they are';
 	($outcome, $arrived) = sent('GET', "x$bytes");
-	ok !defined $arrived || $arrived =~ m{^GET /\S+ HTTP/1\.1\r\n} && $arrived !~ /\n\S*\x0a\S*\x0a\z.*:/s, '... in a target, too';
+	ok !defined $arrived || $arrived =~ m{^GET /\S+ HTTP/1\.1\r\n} && $arrived !~ /\n\S*\x0a\S*\x0a\z.*:/s,
+	    '... in a target, too';
 }
 
 ok !-e "$dir/smuggled", 'nobody has asked for /smuggled';

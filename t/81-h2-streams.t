@@ -74,7 +74,8 @@ cmp_ok $server->pss($worker) - $before, '<', 3_000_000, '... and the worker\'s m
 $h2->send_content($other, 'y' x 500_000, end => 1);
 is $h2->response($other)->json->{body_size}, 500_000, '... while another stream goes on';
 $h2->send_reset($deaf);
-is $h2->fetch('POST', '/echo', body => 'x' x 1_000_000)->json->{body_size}, 1_000_000, '... and when it is reset its room is given back';
+is $h2->fetch('POST', '/echo', body => 'x' x 1_000_000)->json->{body_size}, 1_000_000,
+    '... and when it is reset its room is given back';
 my $late = $h2->request('POST', '/later', open => 1);
 ok $h2->send_content($late, 'x' x 8_000_000, end => 1, within => 20), 'an upstream that takes its time is waited for';
 is $h2->response($late)->body, "8000000\n", '... and gets everything';
@@ -103,7 +104,8 @@ sub order
 	my $h2 = Reeve::H2->connect(port => $port, auto => 0, settings => [INITIAL_WINDOW_SIZE => 1_000_000]);
 	my $first = $h2->request('GET', '/files/large');
 	$h2->wait_until(5, sub { $h2->{receive_window} <= 0 });
-	my @ids = map { my ($path, $priority) = @$_; $h2->request('GET', $path, headers => $priority ? [priority => $priority] : []) } @requests;
+	my @ids = map { my ($path, $priority) = @$_; $h2->request('GET', $path,
+	    headers => $priority ? [priority => $priority] : []) } @requests;
 	$h2->head($_) for @ids;
 	$change->($h2, @ids) if $change;
 	$h2->send_reset($first);
@@ -111,7 +113,8 @@ sub order
 	$h2->send_window(0, 1_000_000);
 	$h2->outcome($_) for @ids;
 	my %number = map { $ids[$_] => $_ } 0 .. $#ids;
-	my $order = join '', map { $number{$_->{stream}} } grep { $_->{type} eq 'DATA' && $_->{length} && exists $number{$_->{stream}} } $h2->frames;
+	my $order = join '',
+	    map { $number{$_->{stream}} } grep { $_->{type} eq 'DATA' && $_->{length} && exists $number{$_->{stream}} } $h2->frames;
 	$h2->close;
 	return $order if !$wanted;
 	return like $order, $wanted->[0], $wanted->[1];
@@ -120,11 +123,14 @@ sub order
 order([qr/\A1+2+0+\z/, 'the more urgent first'], undef, ['/files/40k', 'u=5'], ['/files/40k', 'u=1'], ['/files/40k', 'u=3']);
 order([qr/\A1+0+2+\z/, 'without a word: u=3'], undef, ['/files/40k'], ['/files/40k', 'u=2'], ['/files/40k', 'u=4']);
 order([qr/\A0+1+2+\z/, 'of one urgency, not incremental: one behind the other'], undef, map { ['/files/200k', 'u=3'] } 1 .. 3);
-order([qr/\A(?!0+1+2+\z)[012]*?(?:01|10|02|20|12|21)[012]*(?:01|10|02|20|12|21)/, '... incremental: in turns'], undef, map { ['/files/200k', 'u=3, i'] } 1 .. 3);
-order([qr/\A2+/, 'incremental or not, urgency comes first'], undef, ['/files/200k', 'i'], ['/files/200k', 'i'], ['/files/40k', 'u=0']);
+order([qr/\A(?!0+1+2+\z)[012]*?(?:01|10|02|20|12|21)[012]*(?:01|10|02|20|12|21)/, '... incremental: in turns'], undef,
+    map { ['/files/200k', 'u=3, i'] } 1 .. 3);
+order([qr/\A2+/, 'incremental or not, urgency comes first'], undef, ['/files/200k', 'i'], ['/files/200k', 'i'], ['/files/40k',
+    'u=0']);
 order([qr/\A2+0+1+\z/, 'PRIORITY_UPDATE changes it'], sub {
 	my ($h2, @ids) = @_;
-	$h2->send(frame('PRIORITY_UPDATE', 0, 0, pack('N', $ids[2]) . 'u=0') . frame('PRIORITY_UPDATE', 0, 0, pack('N', $ids[1]) . 'u=7'));
+	$h2->send(frame('PRIORITY_UPDATE', 0, 0, pack('N', $ids[2]) . 'u=0') . frame('PRIORITY_UPDATE', 0, 0, pack('N',
+	    $ids[1]) . 'u=7'));
 }, map { ['/files/40k', 'u=3'] } 1 .. 3);
 order([qr/\A0+1+\z/, 'a priority nobody understands is none'], undef, ['/files/40k', 'u=9, x="'], ['/files/40k', 'u=4']);
 order([qr/\A1+0+\z/, 'the priority of content from an upstream'], undef, ['/bytes/40000', 'u=6'], ['/bytes/40000', 'u=2']);

@@ -84,7 +84,8 @@ sub request_block { my ($h2, $path, @more) = @_; return $h2->{encoder}->encode($
 attack 'rapid reset', sub {
 	my ($h2) = @_;
 	my $block = request_block($h2, '/hang');
-	$h2->send(join '', map { frame('HEADERS', 5, $_ * 2 + 1, $block) . frame('RST_STREAM', 0, $_ * 2 + 1, pack 'N', 8) } 0 .. 2999);
+	$h2->send(join '', map { frame('HEADERS', 5, $_ * 2 + 1, $block) . frame('RST_STREAM', 0, $_ * 2 + 1, pack 'N',
+	    8) } 0 .. 2999);
 };
 cmp_ok $upstream->request_count, '<', 800, '... and the upstream has heard of few';
 my $record = $server->wait_log(msg => qr/HTTP\/2/, what => qr/reset/);
@@ -145,12 +146,25 @@ attack 'SETTINGS that move every window', sub {
 	$h2->send(settings(map { (INITIAL_WINDOW_SIZE => $_ % 2) } 1 .. 2000) x 500);
 };
 attack 'empty DATA', sub { $_[0]->send(frame('DATA', 0, $_[0]->request('POST', '/echo', open => 1), '') x 5000) };
-attack 'DATA of padding alone', sub { $_[0]->send(frame('DATA', 8, $_[0]->request('POST', '/echo', open => 1), "\x03\0\0\0") x 5000) };
+attack 'DATA of padding alone', sub {
+	$_[0]->send(frame('DATA', 8, $_[0]->request('POST', '/echo', open => 1), "\x03\0\0\0") x 5000);
+};
 attack 'PRIORITY', sub { $_[0]->send(join '', map { frame('PRIORITY', 0, $_ % 500 * 2 + 1, pack 'NC', 0, 1) } 1 .. 10000) };
-attack 'PRIORITY_UPDATE', sub { $_[0]->send(join '', map { frame('PRIORITY_UPDATE', 0, 0, pack('N', $_ * 2 + 1) . 'u=1') } 1 .. 10000) };
+attack 'PRIORITY_UPDATE', sub {
+	$_[0]->send(join '', map { frame('PRIORITY_UPDATE', 0, 0, pack('N', $_ * 2 + 1) . 'u=1') } 1 .. 10000);
+};
 attack 'WINDOW_UPDATE of a byte', sub { $_[0]->send(frame('WINDOW_UPDATE', 0, 0, pack 'N', 1) x 20000) };
 attack '... of a stream', sub { $_[0]->send(frame('WINDOW_UPDATE', 0, $_[0]->request('GET', '/hang'), pack 'N', 1) x 20000) };
 attack 'frames nobody knows', sub { $_[0]->send(frame(0xbe, 0, 0, '') x 5000) };
+attack 'GOAWAY', qr/^GOAWAY|^closed/, sub { $_[0]->send(frame('GOAWAY', 0, 0, "\0" x 8) x 20000); $_[0]->shutdown_write };
+attack 'DATA of a byte each', qr/^GOAWAY|^open/, sub {
+	my ($h2) = @_;
+	my $id = $h2->request('POST', '/echo', open => 1);
+	$h2->send(frame('DATA', 0, $id, 'x') x 20000);
+	$h2->send(frame('DATA', 1, $id, 'x'));
+	$h2->outcome($id);
+	$h2->{timeout} = 0.1;
+};
 attack 'PING whose answers are never read', qr/^GOAWAY ENHANCE_YOUR_CALM|^reset/, sub {
 	my ($h2) = @_;
 	$h2->{auto} = 0;
@@ -161,14 +175,16 @@ attack 'PING whose answers are never read', qr/^GOAWAY ENHANCE_YOUR_CALM|^reset/
 for my $size (0, 1, 16384) {
 	attack "CONTINUATION of $size bytes", qr/^GOAWAY (?!NO_ERROR)/, sub {
 		my ($h2) = @_;
-		$h2->send(frame('HEADERS', 1, 1, request_block($h2, '/own')) . frame('CONTINUATION', 0, 1, "\x0f\x08\x00" x ($size / 3)) x ($size > 1000 ? 200 : 5000));
+		$h2->send(frame('HEADERS', 1, 1, request_block($h2, '/own')) . frame('CONTINUATION', 0, 1,
+		    "\x0f\x08\x00" x ($size / 3)) x ($size > 1000 ? 200 : 5000));
 	};
 }
 attack 'an HPACK bomb', sub {
 	my ($h2) = @_;
 	$h2->fetch('GET', '/own', headers => [['x-bomb', 'index'] => 'y' x 3900]);
 	my ($index) = $h2->{encoder}->find('x-bomb', 'y' x 3900);
-	$h2->send($h2->headers_bytes(3, [], end => 1, block => request_block($h2, '/own') . Reeve::Hpack::indexed($index) x 16000));
+	$h2->send($h2->headers_bytes(3, [], end => 1, block => request_block($h2, '/own') .
+	    Reeve::Hpack::indexed($index) x 16000));
 };
 attack '... in trailers', sub {
 	my ($h2) = @_;
@@ -181,7 +197,8 @@ attack '... of many empty fields', sub {
 	my ($h2) = @_;
 	$h2->fetch('GET', '/own', headers => [['x', 'index'] => '']);
 	my ($index) = $h2->{encoder}->find('x', '');
-	$h2->send($h2->headers_bytes(3, [], end => 1, block => request_block($h2, '/own') . Reeve::Hpack::indexed($index) x 60000));
+	$h2->send($h2->headers_bytes(3, [], end => 1, block => request_block($h2, '/own') .
+	    Reeve::Hpack::indexed($index) x 60000));
 };
 cmp_ok $server->pss($worker) - $pss, '<', 6_000_000, 'none of these has cost the worker memory that it keeps' unless is_sanitized;
 
@@ -194,7 +211,9 @@ sub ends_in
 	within $least, $most, time - $start, '... in time';
 }
 my $timed = qr/^(?:GOAWAY|closed|reset)/;
-ends_in 'a header block that does not end', 0.9, 2.5, $timed, sub { $_[0]->send(frame('HEADERS', 1, 1, request_block($_[0], '/own'))) };
+ends_in 'a header block that does not end', 0.9, 2.5, $timed, sub {
+	$_[0]->send(frame('HEADERS', 1, 1, request_block($_[0], '/own')));
+};
 ends_in 'a header block that comes byte by byte', 0.9, 2.5, $timed, sub {
 	my ($h2) = @_;
 	my $bytes = $h2->headers_bytes(1, [$h2->request_fields('GET', '/own', headers => ['x-long' => 'y' x 100])], end => 1);
@@ -234,7 +253,8 @@ sub starve
 	my $h2 = Reeve::H2->connect(port => $port, auto => 0, settings => [INITIAL_WINDOW_SIZE => $window]);
 	my @ids = map { $h2->request('GET', $_ % 4 ? '/large' : '/bytes/2000000') } 1 .. 40;
 	$h2->head($_) for @ids;
-	cmp_ok $server->pss($worker) - $pss, '<', 6_000_000, "$name: 40 answers of 2 MB wait in little memory" unless is_sanitized;
+	cmp_ok $server->pss($worker) - $pss, '<', 6_000_000,
+	    "$name: 40 answers of 2 MB wait in little memory" unless is_sanitized;
 	my $start = time;
 	while (time - $start < 8) {
 		last if $h2->{ended} || !grep { !$h2->stream($_)->{reset} } @ids;
@@ -253,7 +273,8 @@ starve('windows of a byte, fed byte by byte', 1, sub {
 });
 {
 	$pss = $server->pss($worker);
-	my $h2 = Reeve::H2->connect(port => $port, auto => 0, receive_buffer => 4096, settings => [INITIAL_WINDOW_SIZE => 2 ** 31 - 1], window => 2 ** 30);
+	my $h2 = Reeve::H2->connect(port => $port, auto => 0, receive_buffer => 4096,
+	    settings => [INITIAL_WINDOW_SIZE => 2 ** 31 - 1], window => 2 ** 30);
 	my $timeouts = $server->status->{totals}{timeouts};
 	my $block = request_block($h2, '/large');
 	syswrite $h2->{socket}, join '', map { frame('HEADERS', 5, $_ * 2 + 1, $block) } 0 .. 39;
@@ -281,6 +302,7 @@ my $told = @said;
 $told += $_->{others} for @said;
 is $told, $abuses, 'every one is in the log, or counted there';
 cmp_ok scalar(@said), '>=', 2, '... which is not flooded';
+cmp_ok $server->status->{totals}{h2_connections}, '>', 40, 'connections are counted';
 is [$server->workers]->[0], $worker, 'the worker is the same as before';
 $bystander->close;
 

@@ -58,23 +58,29 @@ SKIP: {
 		my ($url, @how) = @$_;
 		my @curl = ('curl', '-sS', '--max-time', '20', @how);
 		my $name = "curl $how[0]";
-		is run(@curl, '-w', ' %{http_version} %{http_code}', "$url/files/file.txt"), 'content of a file 2 200', "$name: a file";
+		is run(@curl, '-w', ' %{http_version} %{http_code}', "$url/files/file.txt"), 'content of a file 2 200',
+		    "$name: a file";
 		is run(@curl, '-r', '0-6', "$url/files/file.txt"), 'content', '... a part of it';
 		is length run(@curl, "$url/files/large"), 3_000_000, '... a large one';
 		is json(run(@curl, '-d', 'a=b', "$url/echo"))->{body}, 'a=b', '... a form';
 		is json(run(@curl, '-T', $big, "$url/echo"))->{body_size}, 3_000_000, '... an upload';
-		is json(run(@curl, '-T', $big, '-H', 'Expect: 100-continue', "$url/echo"))->{body_size}, 3_000_000, '... with Expect';
+		is json(run(@curl, '-T', $big, '-H', 'Expect: 100-continue', "$url/echo"))->{body_size}, 3_000_000,
+		    '... with Expect';
 		is json(run(@curl, '-H', 'Cookie: a=1; b=2', "$url/echo"))->{header}{cookie}, 'a=1; b=2', '... cookies';
 		like run(@curl, '-I', "$url/files/file.txt"), qr{^HTTP/2 200 .*^content-length: 17\r$}ms, '... HEAD';
 		like run(@curl, '-i', "$url/early-hints"), qr{^HTTP/2 103 .*^link: .*^HTTP/2 200 }ms, '... 103';
 		like run(@curl, '-i', "$url/trailers"), qr{with trailers\n.*x-checksum: 1234}s, '... trailers';
 		# curl 7.88 fails at more than one with prior knowledge, whoever the server is
 		next if $url eq $clear;
-		is run(@curl, '-w', '%{http_code} %{num_connects},', map { ("$url/own?$_", '-o', '/dev/null') } 1 .. 3), '200 1,200 0,200 0,', '... several on one connection';
-		is run(@curl, '-Z', '--no-progress-meter', '-w', '%{http_code} ', map { ("$url/delay/0.1", '-o', '/dev/null') } 1 .. 10), '200 ' x 10, '... ten at once';
+		is run(@curl, '-w', '%{http_code} %{num_connects},', map { ("$url/own?$_", '-o', '/dev/null') } 1 .. 3),
+		    '200 1,200 0,200 0,', '... several on one connection';
+		is run(@curl, '-Z', '--no-progress-meter', '-w', '%{http_code} ', map { ("$url/delay/0.1", '-o',
+		    '/dev/null') } 1 .. 10), '200 ' x 10, '... ten at once';
 	}
-	is run('curl', '-sS', '--max-time', '20', '--http2', '-w', ' %{http_version}', "$clear/own"), 'own 1.1', 'curl --http2 in the clear: its Upgrade is not taken';
-	is run('curl', '-sS', '--max-time', '20', '--http1.1', '--cacert', $authority->ca, '-w', ' %{http_version}', "$tls/own"), 'own 1.1', 'curl --http1.1 over TLS';
+	is run('curl', '-sS', '--max-time', '20', '--http2', '-w', ' %{http_version}', "$clear/own"), 'own 1.1',
+	    'curl --http2 in the clear: its Upgrade is not taken';
+	is run('curl', '-sS', '--max-time', '20', '--http1.1', '--cacert', $authority->ca, '-w', ' %{http_version}',
+	    "$tls/own"), 'own 1.1', 'curl --http1.1 over TLS';
 }
 
 SKIP: {
@@ -84,19 +90,25 @@ SKIP: {
 		is run('nghttp', '-y', "$url/files/file.txt"), 'content of a file', "$name: a file";
 		is length run('nghttp', '-y', '-w', '10', '-W', '12', "$url/files/large"), 3_000_000, '... windows of 1K and 4K';
 		is length run('nghttp', '-y', '-w', '30', '-W', '30', "$url/files/large"), 3_000_000, '... of 1G';
-		is first_json(run('nghttp', '-y', '--no-content-length', '-d', "$root/file.txt", '--trailer', 'x-sum: 7', "$url/echo"))->{trailers}[0][1], 7, '... trailers';
+		is first_json(run('nghttp', '-y', '--no-content-length', '-d', "$root/file.txt", '--trailer', 'x-sum: 7',
+		    "$url/echo"))->{trailers}[0][1], 7, '... trailers';
 		is length(run('nghttp', '-y', '-m', '20', "$url/bytes/1000")), 20_000, '... twenty times at once';
 		like run('nghttp', '-y', '-nv', '--no-dep', "$url/own"), qr/:status: 200/, '... and tells it so';
-		like run('nghttp', '-y', '-nv', '-b', '100', '-p', '8', "$url/own"), qr/:status: 200/, '... with padding and priority';
-		like run('nghttp', '-y', '-nv', '--header-table-size=0', '--encoder-header-table-size=0', "$url/own"), qr/:status: 200/, '... without header tables';
-		like run('nghttp', '-y', '-nv', '--expect-continue', '-d', "$root/file.txt", "$url/echo"), qr/:status: 100.*:status: 200/s, '... with Expect';
+		like run('nghttp', '-y', '-nv', '-b', '100', '-p', '8', "$url/own"), qr/:status: 200/,
+		    '... with padding and priority';
+		like run('nghttp', '-y', '-nv', '--header-table-size=0', '--encoder-header-table-size=0', "$url/own"),
+		    qr/:status: 200/, '... without header tables';
+		like run('nghttp', '-y', '-nv', '--expect-continue', '-d', "$root/file.txt", "$url/echo"),
+		    qr/:status: 100.*:status: 200/s, '... with Expect';
 	}
-	unlike run('nghttp', '-y', '-nv', '-u', "$clear/own"), qr/HTTP Upgrade success/, '-u: the Upgrade of RFC 7540 is not taken';
+	unlike run('nghttp', '-y', '-nv', '-u', "$clear/own"), qr/HTTP Upgrade success/,
+	    '-u: the Upgrade of RFC 7540 is not taken';
 }
 
 SKIP: {
 	skip 'h2load is not installed', 1 unless can_run('h2load');
-	for (['in the clear', $clear, '/own'], ['over TLS', $tls, '/own'], ['files', $tls, '/files/file.txt'], ['to an upstream', $clear, '/bytes/1000']) {
+	for (['in the clear', $clear, '/own'], ['over TLS', $tls, '/own'], ['files', $tls, '/files/file.txt'],
+	    ['to an upstream', $clear, '/bytes/1000']) {
 		my ($name, $url, $path) = @$_;
 		my $count = $path =~ /bytes/ ? 300 : 2000;
 		my $told = run('h2load', '-n', $count, '-c', 5, '-m', 20, "$url$path");
@@ -165,7 +177,8 @@ async function main() {
 main().catch(error => { console.log(JSON.stringify({ error: String(error.stack) })); process.exit(1); });
 JS
 	my $told = first_json(run('node', "$root/client.js", $clear, $tls, $authority->ca));
-	my %wanted = (many => 100, large => 3_000_000, sent => 500_000, trailer => 7, cookie => 'a=1; b=2', hints => [103], checksum => 1234,
+	my %wanted = (many => 100, large => 3_000_000, sent => 500_000, trailer => 7, cookie => 'a=1; b=2', hints => [103],
+	    checksum => 1234,
 	    ping => JSON::PP::true(), after => 200);
 	is_deeply $told->{clear}, \%wanted, 'node: in the clear' or diag explain $told;
 	is_deeply $told->{tls}, \%wanted, 'node: over TLS';
@@ -174,10 +187,12 @@ JS
 
 SKIP: {
 	skip 'chromium is not installed', 1 unless can_run('chromium');
-	write_file("$root/page.html", join "\n", '<!doctype html><link rel=stylesheet href=page.css>', (map { "<img src=image$_.svg>" } 1 .. 20),
+	write_file("$root/page.html", join "\n", '<!doctype html><link rel=stylesheet href=page.css>',
+	    (map { "<img src=image$_.svg>" } 1 .. 20),
 	    '<script src=page.js></script>');
 	write_file("$root/page.css", 'body { color: red }');
-	write_file("$root/image$_.svg", '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><!-- ' . 'x' x 10_000 . ' --></svg>') for 1 .. 20;
+	write_file("$root/image$_.svg", '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><!-- ' . 'x' x 10_000 .
+	    ' --></svg>') for 1 .. 20;
 	write_file("$root/page.js", <<'JS');
 window.addEventListener('load', async () => {
 	const json = await (await fetch('/echo', { method: 'POST', body: 'x'.repeat(100000) })).json();
@@ -196,9 +211,11 @@ JS
 		$ENV{HOME} = $ENV{XDG_CONFIG_HOME} = $ENV{XDG_CACHE_HOME} = $home;
 		open STDOUT, '>', "$home/out";
 		open STDERR, '>&', \*STDOUT;
-		exec 'chromium', '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking',
+		exec 'chromium', '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
+		    '--disable-background-networking',
 		    '--disable-component-update', '--disable-sync', '--disable-extensions', "--user-data-dir=$home/data",
-		    '--host-resolver-rules=MAP a.test 127.0.0.1', "--ignore-certificate-errors-spki-list=$spki", '--remote-debugging-port=0',
+		    '--host-resolver-rules=MAP a.test 127.0.0.1', "--ignore-certificate-errors-spki-list=$spki",
+		    '--remote-debugging-port=0',
 		    "https://a.test:$tls_port/files/page.html" or POSIX::_exit(127);
 	}
 	setpgrp $pid, $pid;

@@ -73,7 +73,8 @@ my @workers = $server->workers;
 kill KILL => @workers;
 $server->{crashes} = 1;
 like $idle->verdict(5), qr/^(?:closed|reset)\z/, 'a worker that is killed takes its connections along';
-ok eventually(8, sub { eval { my $h2 = Reeve::H2->connect(port => $port, timeout => 2); my $told = $h2->fetch('GET', '/own')->status; $h2->close; $told == 200 } }),
+ok eventually(8, sub { eval { my $h2 = Reeve::H2->connect(port => $port, timeout => 2); my $told = $h2->fetch('GET',
+    '/own')->status; $h2->close; $told == 200 } }),
     '... and the next one serves';
 $_->close for $busy, $idle;
 
@@ -93,7 +94,8 @@ is $late->fetch('GET', '/own')->status, 200, '... and all is served during shutd
 ok !goaways($late), '... without GOAWAY';
 for my $h2 ($busy, $idle, $late) {
 	my $goaway = $h2->wait_frame(type => 'GOAWAY', within => 3);
-	is $goaway && "$goaway->{last} $goaway->{code}", ALL . ' NO_ERROR', '6.8: the first GOAWAY: all that is on its way is still taken';
+	is $goaway && "$goaway->{last} $goaway->{code}", ALL . ' NO_ERROR',
+	    '6.8: the first GOAWAY: all that is on its way is still taken';
 }
 within 0.6, 2, time - $start, '... behind shutdown.delay';
 my $last = $late->request('GET', '/own');
@@ -105,7 +107,8 @@ is $idle->verdict, 'GOAWAY NO_ERROR', 'an idle one, too';
 is +(goaways($idle))[-1]{last}, 1, '... with its last stream';
 $final = $busy->wait_frame(type => 'GOAWAY', within => 3);
 is $final && $final->{last}, $upload, 'a busy one hears which is its last stream';
-like $busy->outcome($busy->request('GET', '/own'), 0.3), qr/^(?:reset REFUSED_STREAM|open)\z/, '... another one is refused, so that it may be sent elsewhere';
+like $busy->outcome($busy->request('GET', '/own'), 0.3), qr/^(?:reset REFUSED_STREAM|open)\z/,
+    '... another one is refused, so that it may be sent elsewhere';
 $busy->send_data($upload, 'behind', end => 1);
 is $busy->response($upload)->json->{body}, 'before, behind', '... an upload in flight is finished';
 is $busy->response($download)->body, '.' x 25, '... a download in flight is finished';
@@ -168,7 +171,8 @@ my $goaway = $busy->wait_frame(type => 'GOAWAY', within => 3);
 is $goaway && "$goaway->{last} $goaway->{code}", ALL . ' NO_ERROR', '... then GOAWAY, in two steps as at a stop';
 my $more = 0;
 $start = time;
-$more++ while !$busy->{ended} && time - $start < 6 && eval { $busy->fetch('GET', '/own', within => 4)->status == 200 } && sleep 0.1;
+$more++ while !$busy->{ended} && time - $start < 6 && eval { $busy->fetch('GET', '/own',
+    within => 4)->status == 200 } && sleep 0.1;
 is $busy->verdict(4), 'GOAWAY NO_ERROR', '... and the connection ends, also of a client that does not listen';
 cmp_ok $more, '<', 40, '... soon';
 is +(goaways($busy))[-1]{last}, $ids[-1] + 2 * $more, '... and the last GOAWAY names the last stream that was served';

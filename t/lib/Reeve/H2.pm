@@ -10,7 +10,8 @@ package Reeve::H2;
 #	$h2->verdict			'GOAWAY PROTOCOL_ERROR', 'closed' (without), 'open'
 #	$h2->send(frame('PING', 0, 0, '12345678')); $h2->wait_frame(type => 'PING');
 #
-# Options of connect(): port, host, timeout (s, of each wait), tls => 1 or { name (SNI), ca, alpn => [...], and SSL_… },
+# Options of connect(): port, host, timeout (s, of each wait), tls => 1 or { name (SNI), ca, alpn => [...] (undef: none), and
+# SSL_… },
 # settings => [NAME => value], window => bytes (of the connection, on top of 65,535), raw => 1 (sends nothing by itself,
 # waits for nothing), auto => 0 (acknowledges nothing and opens no window by itself), receive_buffer, from, how (Reeve::Hpack)
 #
@@ -50,10 +51,11 @@ sub secure
 {
 	my ($self, %tls) = @_;
 	require IO::Socket::SSL;
-	my ($name, $ca, $alpn) = delete @tls{qw(name ca alpn)};
+	my $alpn = exists $tls{alpn} ? $tls{alpn} : ['h2'];
+	my ($name, $ca) = delete @tls{qw(name ca alpn)};
 	$self->{socket}->blocking(1);
 	my $socket = IO::Socket::SSL->start_SSL($self->{socket}, Timeout => $self->{timeout},
-	    SSL_alpn_protocols => $alpn // ['h2'], SSL_hostname => $name // '',
+	    $alpn ? (SSL_alpn_protocols => $alpn) : (), SSL_hostname => $name // '',
 	    defined $ca ? (SSL_ca_file => $ca, SSL_verify_mode => 1, SSL_verifycn_name => $name // '127.0.0.1')
 	    : (SSL_verify_mode => 0), %tls) or die "TLS: @{[IO::Socket::SSL::errstr()]}\n";
 	$self->{socket} = $socket;
@@ -259,6 +261,15 @@ sub fill
 	return 'data' if $got;
 	return 'timeout' if !defined $got && ($!{EAGAIN} || $!{EWOULDBLOCK});
 	return $self->{ended} = defined $got ? 'closed' : 'reset';
+}
+
+# Bytes that are no frames, whatever they are; '' when none come.
+sub read_raw
+{
+	my ($self, $seconds) = @_;
+	my $until = time + ($seconds // $self->{timeout});
+	$self->fill($until - time) until length $self->{buffer} || $self->{ended} || time >= $until;
+	return $self->{buffer};
 }
 
 sub stream

@@ -16,14 +16,15 @@ package Reeve::H2Rules;
 #	status CODE	the stream is answered, and the next request is served
 #	open		nothing happens to the stream, and the next request is served
 #	closed		the connection is closed without a word
-# The code may return the number of the stream that is meant. Options before it: connect => [...], of Reeve::H2.
+# The server needs /own (200), and /echo and /hang of Reeve::Upstream. The code may return the number of the stream that
+# is meant. Options before it: connect => [...], of Reeve::H2.
 use strict;
 use warnings;
 use Exporter 'import';
 use Reeve::H2;
 use Test::More;
 
-our @EXPORT = qw(rules_for section rule);
+our @EXPORT = qw(rules_for section rule opened half_closed closed_stream reset_stream block);
 
 use constant SILENCE_S => 0.25;	# in which nothing happens
 
@@ -73,5 +74,14 @@ sub rule
 	$h2->close if $h2;
 	return $right;
 }
+
+# A stream that stays open (its request is not over), is half-closed (that is, the response is not), or closed.
+sub opened { return $_[0]->request('POST', '/echo', id => $_[1], open => 1) }
+sub half_closed { return $_[0]->request('GET', '/hang', id => $_[1]) }
+sub closed_stream { return $_[0]->outcome($_[0]->request('GET', '/own', id => $_[1])) }
+sub reset_stream { opened(@_); return $_[0]->send_reset($_[1]) }
+
+# A header block that asks for /own.
+sub block { my $h2 = shift; return $h2->{encoder}->encode($h2->request_fields('GET', '/own', @_)) }
 
 1;
