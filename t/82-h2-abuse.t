@@ -80,6 +80,22 @@ sub attack
 
 sub request_block { my ($h2, $path, @more) = @_; return $h2->{encoder}->encode($h2->request_fields('GET', $path, @more)) }
 
+# -- what is not abuse: within what limits.http2.resets_per_second allows in two seconds, 100 of each --
+{
+	my $h2 = Reeve::H2->connect(port => $port);
+	my $block = request_block($h2, '/hang');
+	$h2->send(join '', map { my $id = $h2->next_id; frame('HEADERS', 5, $id, $block) . frame('RST_STREAM', 0, $id, pack 'N', 8) } 1 .. 150);
+	$h2->send(frame('PING', 0, 0, 'x' x 8) x 150 . settings() x 100 . frame(0xbe, 0, 0, '') x 100);
+	push @{$h2->{unacked}}, ({}) x 100;
+	$h2->send(frame('WINDOW_UPDATE', 0, 0, pack 'N', 1) x 1500);
+	my $id = $h2->request('POST', '/echo', open => 1);
+	$h2->send(frame('DATA', 0, $id, '') x 100 . $h2->data_bytes($id, 'x', end => 1));
+	is $h2->outcome($id), 'status 200', 'a lively client is no abuser' or diag substr $h2->story, -1500;
+	is $h2->fetch('GET', '/own')->status, 200, '... and goes on';
+	is counted(), 0, '... uncounted';
+	$h2->close;
+}
+
 # -- resets --
 attack 'rapid reset', sub {
 	my ($h2) = @_;
@@ -305,5 +321,21 @@ cmp_ok scalar(@said), '>=', 2, '... which is not flooded';
 cmp_ok $server->status->{totals}{h2_connections}, '>', 40, 'connections are counted';
 is [$server->workers]->[0], $worker, 'the worker is the same as before';
 $bystander->close;
+
+# -- the limit is the configured one --
+my $strict_port = free_port();
+my $strict = start(<<"END");
+listen: [{address: "127.0.0.1:$strict_port", protocols: [h2c]}]
+limits: {http2: {resets_per_second: 5}}
+routes:
+  - respond: own
+END
+for (['PING', frame('PING', 0, 0, 'x' x 8) x 30], ['WINDOW_UPDATE', frame('WINDOW_UPDATE', 0, 0, pack 'N', 1) x 200]) {
+	my ($name, $bytes) = @$_;
+	my $h2 = Reeve::H2->connect(port => $strict_port);
+	$h2->send($bytes);
+	is $h2->verdict, 'GOAWAY ENHANCE_YOUR_CALM', "limits.http2.resets_per_second counts for $name";
+	$h2->close;
+}
 
 finish;
