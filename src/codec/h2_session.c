@@ -8,7 +8,7 @@
 
 #include <assert.h>
 
-enum { FRAME_HEAD = 9, SETTING_SIZE = 6, CONTINUATIONS_MAX = 8, RESETS_BURST = 1 << 20, FIRST_UNKNOWN_TYPE = 0x0a,
+enum { FRAME_HEAD = 9, SETTING_SIZE = 6, CONTINUATIONS_MAX = 8, RESETS_BURST = 1 << 20, HEAD_OUT_MAX = 1 << 20, FIRST_UNKNOWN_TYPE = 0x0a,
 	LAST_TYPE = 0xff };
 
 /* Security fixes that distributions have carried back: newer than the version that nghttp2 says it is. */
@@ -59,6 +59,7 @@ options_make(void)
 	nghttp2_option_set_no_auto_window_update(options, 1);
 	nghttp2_option_set_no_http_messaging(options, 1);	/* h2_head.c judges, and more strictly */
 	nghttp2_option_set_no_closed_streams(options, 1);
+	nghttp2_option_set_max_send_header_block_length(options, HEAD_OUT_MAX);
 	nghttp2_option_set_builtin_recv_extension_type(options, NGHTTP2_PRIORITY_UPDATE);
 	/* Frames of other types mean nothing, but they are to be counted: so they must be told of. */
 	for (unsigned type = FIRST_UNKNOWN_TYPE; type <= LAST_TYPE; type++) {

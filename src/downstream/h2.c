@@ -128,11 +128,12 @@ conn_time(struct h2 *h2, bool moved)
 {
 	enum h2_timing timing = timing_of(h2);
 	bool is_anew = timing != h2->timing || (timing == H2_TIMING_SEND && moved) ||
-	    (timing == H2_TIMING_IDLE && h2->served);
+	    (timing == H2_TIMING_IDLE && h2->served) || (timing == H2_TIMING_HEAD && h2->blocks != h2->block_timed);
 
 	if (!is_anew)
 		return;
 	h2->timing = (uint8_t)timing;
+	h2->block_timed = h2->blocks;
 	h2->served = false;
 	if (timing == H2_TIMING_NONE)
 		timeout_disarm(&h2->conn->timeout);

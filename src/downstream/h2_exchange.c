@@ -1,9 +1,6 @@
 /*
  * The life of an exchange on a stream: made when its head begins, dispatched when that is complete and good, over when
  * nghttp2 forgets the stream.
- *
- * Content goes to the handler as it comes, from the bytes that were read; what it does not want yet is held, and the
- * windows stay shut by as much (RFC 9113 §5.2): a connection never holds more than its window.
  */
 #include "downstream/h2_exchange.h"
 
@@ -26,7 +23,7 @@ enum { FREE_EXCHANGES_MAX = 0 };
 enum { FREE_EXCHANGES_MAX = 512 };
 #endif
 
-enum { EXCHANGE_ARENA_BLOCK = 4096, PIECE_MAX = 64 * 1024 };
+enum { EXCHANGE_ARENA_BLOCK = 4096 };
 
 /* -- begin and end ------------------------------------------------------------------------------------------------- */
 
@@ -137,28 +134,6 @@ h2_exchange_add_work(struct h2_exchange *exchange)
 	h2_schedule(exchange->h2);
 }
 
-/* What is held was not wanted: its room in the connection's window is the others'. */
-static void
-held_drop(struct h2_exchange *exchange)
-{
-	size_t left = exchange->held.len - exchange->held_given;
-
-	if (left > 0) {
-		nghttp2_session_consume(exchange->h2->session, exchange->stream_id, left);
-		h2_schedule(exchange->h2);
-	}
-	text_fini(&exchange->held);
-	exchange->held_given = 0;
-}
-
-void
-h2_exchange_let_go(struct h2_exchange *exchange)
-{
-	timeout_disarm(&exchange->body_timeout);
-	if (exchange->held.len > 0)
-		held_drop(exchange);
-}
-
 /* The handler lets go: from now on nobody above hears of this request but on_end. */
 static void
 handler_leaves(struct h2_exchange *exchange)
@@ -177,7 +152,7 @@ h2_exchange_reset(struct h2_exchange *exchange, uint32_t code)
 {
 	exchange->finished = true;
 	h2_out_drop(exchange);
-	h2_exchange_let_go(exchange);
+	h2_content_drop(exchange);
 	if (exchange->is_reset || exchange->is_closed)
 		return;
 	exchange->is_reset = true;
@@ -237,7 +212,7 @@ h2_exchange_closed(struct h2_exchange *exchange, const char *why)
 	exchange_cut(exchange, why);
 	exchange->finished = true;
 	h2_out_drop(exchange);
-	h2_exchange_let_go(exchange);
+	h2_content_drop(exchange);
 	list_remove(&exchange->work);
 	list_remove(&exchange->node);
 	list_add_last(&h2->over, &exchange->node);
@@ -353,163 +328,6 @@ h2_exchange_dispatch(struct h2_exchange *exchange, bool has_end)
 	request_dispatch(exchange);
 }
 
-/* -- content ------------------------------------------------------------------------------------------------------- */
-
-/* Nobody hears of it any more. What comes before a handler has the request is held. */
-static bool
-is_discarding(const struct h2_exchange *exchange)
-{
-	return exchange->finished || (exchange->wants_body && exchange->request.events == NULL);
-}
-
-static void
-body_arm(struct h2_exchange *exchange)
-{
-	struct downstream *downstream = exchange->h2->conn->downstream;
-	uint64_t own_ms = exchange->request.body_timeout_ms;
-
-	if (exchange->wants_body && !exchange->remote_ended && !is_discarding(exchange))
-		timeout_arm(&exchange->body_timeout, own_ms > 0 ? timeout_class_for(downstream->loop, own_ms) :
-		    downstream->body_timeout);
-	else
-		timeout_disarm(&exchange->body_timeout);
-}
-
-static void
-consume(struct h2_exchange *exchange, size_t count)
-{
-	nghttp2_session_consume(exchange->h2->session, exchange->stream_id, count);
-}
-
-static void
-content_give(struct h2_exchange *exchange, struct span piece)
-{
-	struct request *request = &exchange->request;
-
-	consume(exchange, piece.len);
-	request->bytes_in += piece.len;
-	if (request->bytes_in > request->body_max)
-		h2_exchange_fail(exchange, 413, "the content is larger than this route allows");
-	else if (request->events->on_body)
-		request->events->on_body(request, piece, false);
-}
-
-static void
-content_give_end(struct h2_exchange *exchange)
-{
-	struct request *request = &exchange->request;
-
-	if (exchange->body_done)
-		return;
-	exchange->body_done = true;
-	timeout_disarm(&exchange->body_timeout);
-	if (!is_discarding(exchange) && request->events->on_body)
-		request->events->on_body(request, span_make(NULL, 0), true);
-}
-
-/* Held content, as long as it is wanted. It moves away first: whoever hears a piece may end the exchange. */
-static void
-held_give(struct h2_exchange *exchange)
-{
-	struct text held = exchange->held;
-	size_t given = exchange->held_given;
-
-	text_init(&exchange->held);
-	exchange->held_given = 0;
-	while (given < held.len && exchange->wants_body && !is_discarding(exchange)) {
-		struct span piece = span_first(span_skip(text_span(&held), given), PIECE_MAX);
-
-		given += piece.len;
-		content_give(exchange, piece);
-	}
-	if (given < held.len && !is_discarding(exchange)) {
-		exchange->held = held;
-		exchange->held_given = given;
-		return;
-	}
-	if (given < held.len)
-		consume(exchange, held.len - given);
-	text_fini(&held);
-}
-
-static void
-content_resume(struct h2_exchange *exchange)
-{
-	held_give(exchange);
-	if (exchange->wants_body && exchange->held.len == 0 && exchange->remote_ended)
-		content_give_end(exchange);
-	body_arm(exchange);
-}
-
-static void
-content_malformed(struct h2_exchange *exchange, const char *why)
-{
-	h2_exchange_gone(exchange, NGHTTP2_PROTOCOL_ERROR, why);
-}
-
-void
-h2_exchange_content(struct h2_exchange *exchange, struct span piece)
-{
-	exchange->content_in += piece.len;
-	if (exchange->request.has_length && exchange->content_in > exchange->request.content_length) {
-		consume(exchange, piece.len);
-		content_malformed(exchange, "more content than its Content-Length says");
-	} else if (is_discarding(exchange)) {
-		consume(exchange, piece.len);
-	} else if (exchange->wants_body && exchange->held.len == 0) {
-		content_give(exchange, piece);
-		body_arm(exchange);
-	} else {
-		text_add(&exchange->held, piece);
-	}
-}
-
-void
-h2_exchange_content_end(struct h2_exchange *exchange)
-{
-	exchange->remote_ended = true;
-	if (exchange->request.has_length && exchange->content_in != exchange->request.content_length) {
-		content_malformed(exchange, "less content than its Content-Length says");
-		return;
-	}
-	if (is_discarding(exchange))
-		exchange->body_done = true;
-	else if (exchange->wants_body && exchange->held.len == 0)
-		content_give_end(exchange);
-	else
-		timeout_disarm(&exchange->body_timeout);
-}
-
-/* A request without content has its end told at once, once. */
-static void
-tell_end(struct h2_exchange *exchange)
-{
-	struct request *request = &exchange->request;
-
-	if (exchange->end_told)
-		return;
-	exchange->end_told = true;
-	if (request->events && request->events->on_body)
-		request->events->on_body(request, span_make(NULL, 0), true);
-}
-
-void
-h2_exchange_want(struct h2_exchange *exchange, bool want)
-{
-	if (exchange->wants_body == want)
-		return;
-	exchange->wants_body = want;
-	if (want && !exchange->request.has_body) {
-		tell_end(exchange);
-		return;
-	}
-	if (want && exchange->content_in == 0 && !exchange->remote_ended)
-		h2_out_continue(exchange);
-	if (want && !exchange->body_done && (exchange->held.len > 0 || exchange->remote_ended))
-		h2_exchange_add_work(exchange);
-	body_arm(exchange);
-}
-
 /* -- what a turn does for it --------------------------------------------------------------------------------------- */
 
 void
@@ -521,7 +339,7 @@ h2_exchange_work(struct h2_exchange *exchange)
 	if (exchange->broken && !exchange->finished)
 		h2_exchange_gone(exchange, NGHTTP2_INTERNAL_ERROR, exchange->broken);
 	if (exchange->wants_body && !exchange->body_done && request->has_body)
-		content_resume(exchange);
+		h2_content_resume(exchange);
 	if (exchange->paused && !exchange->finished && !exchange->is_sending) {
 		exchange->paused = false;
 		if (request->events && request->events->on_drained)

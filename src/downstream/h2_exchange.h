@@ -3,8 +3,10 @@
  *
  *	h2.c		the connection's life: begin, read, write, time, drain, end
  *	h2_input.c	what nghttp2 tells of frames that came: heads, content, resets; budgets
- *	h2_exchange.c	an exchange's life, and content on its way to the handler
- *	h2_out.c	the response: heads, content, the transport's verbs
+ *	h2_exchange.c	an exchange's life, from its head to its end
+ *	h2_content.c	the request's content on its way to the handler
+ *	h2_out.c	the response: the transport's verbs
+ *	h2_frames.c	content on its way into frames, and all frames into one write
  *
  * An exchange lives as long as nghttp2 has its stream; when that closes it moves to h2->over, and is released when
  * nobody on the stack can still hold it. Handlers are called from inside nghttp2's callbacks: so nothing here receives,
@@ -32,36 +34,38 @@ enum {
 enum h2_timing { H2_TIMING_NONE, H2_TIMING_PREFACE, H2_TIMING_HEAD, H2_TIMING_SEND, H2_TIMING_IDLE };
 
 struct h2 {
-	struct conn		*conn;		/* borrowed: owns us */
-	nghttp2_session		*session;	/* owned */
-	struct later		 later;		/* h2_turn() */
-	struct list_node	 exchanges;	/* on open streams */
-	struct list_node	 over;		/* to be released */
-	struct list_node	 work;		/* h2_exchange.work: content to give, or room to tell of */
+	struct conn		*conn;				/* borrowed: owns us */
+	nghttp2_session		*session;			/* owned */
+	struct later		 later;				/* h2_turn() */
+	struct list_node	 exchanges;			/* on open streams */
+	struct list_node	 over;				/* to be released */
+	struct list_node	 work;	/* h2_exchange.work: content to give, or room to tell of */
 	struct h2_exchange	*reading;	/* whose header block is coming; NULL: none, or nobody's */
 	struct timeout		 drain_timeout;
-	struct text		 out;		/* what the socket did not take */
-	size_t			 out_sent;	/* of out */
+	struct text		 out;				/* what the socket did not take */
+	size_t			 out_sent;			/* of out */
 	struct h2_budget	 budget;
-	const char		*abuse;		/* what the client overdoes; NULL: nothing */
-	uint32_t		 stop_code;	/* of an error that nghttp2 does not see; 0: none */
-	uint32_t		 open;		/* streams that have an exchange */
-	uint32_t		 sending;	/* of these, with content that waits to be sent */
-	uint8_t			 timing;	/* enum h2_timing */
-	bool			 greeted;	/* our preface is laid down */
-	bool			 settled;	/* the client's has come */
-	bool			 in_block;	/* a header block has begun and not ended */
-	bool			 windows_grew;	/* by the client's SETTINGS, in what was read last */
-	bool			 served;	/* a stream was open since the idle timeout was armed */
+	const char		*abuse;				/* what the client overdoes; NULL: nothing */
+	uint32_t		 stop_code;			/* of an error that nghttp2 does not see; 0: none */
+	uint32_t		 open;				/* streams that have an exchange */
+	uint32_t		 sending;			/* of these, with content that waits to be sent */
+	uint8_t			 timing;			/* enum h2_timing */
+	bool			 greeted;			/* our preface is laid down */
+	bool			 settled;			/* the client's has come */
+	bool			 in_block;			/* a header block has begun and not ended */
+	uint32_t		 blocks;			/* header blocks begun */
+	uint32_t		 block_timed;			/* which of them conn->timeout stands for */
+	bool			 windows_grew;			/* by the client's SETTINGS, in what was read last */
+	bool			 served;			/* a stream was open since the idle timeout was armed */
 	bool			 in_turn;
-	bool			 receiving;	/* nghttp2 is on the stack */
-	bool			 draining;	/* the first GOAWAY is given to nghttp2 */
-	bool			 refuses;	/* the last GOAWAY, too */
-	bool			 terminated;	/* ... and no stream goes on */
-	bool			 has_more;	/* the turn's quantum was used up */
-	bool			 broken;	/* nothing reaches the client any more */
+	bool			 receiving;			/* nghttp2 is on the stack */
+	bool			 draining;			/* the first GOAWAY is given to nghttp2 */
+	bool			 refuses;			/* the last GOAWAY, too */
+	bool			 terminated;			/* ... and no stream goes on */
+	bool			 has_more;			/* the turn's quantum was used up */
+	bool			 broken;			/* nothing reaches the client any more */
 	bool			 is_gone;
-	uint8_t			 reset_at;	/* in was_reset: the oldest */
+	uint8_t			 reset_at;			/* in was_reset: the oldest */
 	int32_t			 was_reset[H2_RESETS_KEPT];	/* by us, while the client may still have sent for it */
 };
 
@@ -116,9 +120,6 @@ nghttp2_session		*h2_input_session(struct h2 *h2);	/* its callbacks lead here */
 /* h2_exchange.c */
 struct h2_exchange	*h2_exchange_create(struct h2 *h2, int32_t stream_id);
 void			 h2_exchange_dispatch(struct h2_exchange *exchange, bool has_end);
-void			 h2_exchange_content(struct h2_exchange *exchange, struct span piece);
-void			 h2_exchange_content_end(struct h2_exchange *exchange);
-void			 h2_exchange_want(struct h2_exchange *exchange, bool want);
 void			 h2_exchange_work(struct h2_exchange *exchange);	/* what h2->work has it for */
 void			 h2_exchange_add_work(struct h2_exchange *exchange);
 void			 h2_exchange_reset(struct h2_exchange *exchange, uint32_t code);
@@ -126,17 +127,31 @@ void			 h2_exchange_reset(struct h2_exchange *exchange, uint32_t code);
 void			 h2_exchange_fail(struct h2_exchange *exchange, unsigned status, const char *why);
 /* tells the handler, and resets the stream */
 void			 h2_exchange_gone(struct h2_exchange *exchange, uint32_t code, const char *why);
-void			 h2_exchange_let_go(struct h2_exchange *exchange);	/* of content nobody wants any more */
 void			 h2_exchange_closed(struct h2_exchange *exchange, const char *why);	/* the stream is */
 void			 h2_exchange_release(struct h2_exchange *exchange);
+
+/* h2_content.c */
+void			 h2_content_take(struct h2_exchange *exchange, struct span piece);	/* it has come */
+void			 h2_content_end(struct h2_exchange *exchange);				/* all has */
+void			 h2_content_want(struct h2_exchange *exchange, bool want);
+/* what is held, as long as it is wanted */
+void			 h2_content_resume(struct h2_exchange *exchange);
+void			 h2_content_drop(struct h2_exchange *exchange);	/* nobody wants any of it any more */
 
 /* h2_out.c */
 extern const struct transport h2_transport;
 void			 h2_out_continue(struct h2_exchange *exchange);	/* 100, once, where it is waited for */
-void			 h2_out_end_sent(struct h2_exchange *exchange);	/* END_STREAM is laid down */
-void			 h2_out_drop(struct h2_exchange *exchange);	/* what waits to be sent */
+
+/* h2_frames.c */
+uint64_t		 h2_out_waiting(const struct h2_exchange *exchange);	/* bytes of content */
+void			 h2_out_mark(struct h2_exchange *exchange, bool is_sending);
+void			 h2_out_drop(struct h2_exchange *exchange);		/* what waits */
+void			 h2_out_end_sent(struct h2_exchange *exchange);		/* END_STREAM is laid down */
 /* frames for one write; false: broken */
 bool			 h2_gather(struct h2 *h2, struct span *bytes_out);
+/* for nghttp2: how much the next frame of a stream takes, and its bytes */
+ssize_t			 h2_out_length(nghttp2_session *session, int32_t stream_id, uint8_t *to, size_t room,
+    uint32_t *flags, nghttp2_data_source *source, void *owner);
 int			 h2_out_frame(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head,
     size_t length, nghttp2_data_source *source, void *owner);
 

@@ -112,6 +112,7 @@ on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *own
 	int32_t stream_id = frame->hd.stream_id;
 
 	h2->in_block = true;
+	h2->blocks++;
 	h2->reading = NULL;
 	if (h2->is_gone)
 		return STOP;
@@ -159,7 +160,7 @@ block_end(struct h2 *h2, const nghttp2_frame *frame)
 	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
 		h2_exchange_dispatch(exchange, has_end);
 	} else if (h2_head_end(&exchange->head, has_end) == H2_GOOD) {
-		h2_exchange_content_end(exchange);
+		h2_content_end(exchange);
 	} else {
 		h2_exchange_gone(exchange, NGHTTP2_PROTOCOL_ERROR, exchange->head.why);
 	}
@@ -176,7 +177,7 @@ on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_
 
 	(void)flags;
 	if (exchange)
-		h2_exchange_content(exchange, span_make((const char *)bytes, len));
+		h2_content_take(exchange, span_make((const char *)bytes, len));
 	else
 		nghttp2_session_consume(session, stream_id, len);
 	return 0;
@@ -191,7 +192,7 @@ data_end(struct h2 *h2, const nghttp2_frame *frame)
 		return frame->hd.length <= frame->data.padlen ? spend(h2, H2_COST_EMPTIES) : 0;
 	exchange = exchange_of(h2, frame->hd.stream_id);
 	if (exchange)
-		h2_exchange_content_end(exchange);
+		h2_content_end(exchange);
 	return 0;
 }
 
@@ -320,6 +321,22 @@ on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
 	return 0;
 }
 
+/* A head too large even for us. Of a stream that is closed already nobody waits for it. */
+static int
+on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error, void *owner)
+{
+	struct h2_exchange *exchange;
+
+	(void)session;
+	(void)error;
+	if (frame->hd.type != NGHTTP2_HEADERS)
+		return 0;
+	exchange = exchange_of(owner, frame->hd.stream_id);
+	if (exchange)
+		h2_exchange_gone(exchange, NGHTTP2_INTERNAL_ERROR, "the response's head is too large for HTTP/2");
+	return 0;
+}
+
 nghttp2_session *
 h2_input_session(struct h2 *h2)
 {
@@ -342,6 +359,7 @@ h2_input_session(struct h2 *h2)
 		nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
 		nghttp2_session_callbacks_set_before_frame_send_callback(callbacks, on_frame_leaving);
 		nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
+		nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_sent);
 		nghttp2_session_callbacks_set_send_data_callback(callbacks, h2_out_frame);
 	}
 	return h2_session_create(callbacks, h2, &told);

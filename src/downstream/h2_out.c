@@ -1,195 +1,29 @@
 /*
- * The response on its way out: the head is laid down for nghttp2 when the first content, a flush or the end comes; content
- * waits in the exchange until nghttp2's scheduler has a place for it (windows, RFC 9218), and is copied straight into the
- * buffer that one write takes.
- *
- * That buffer is one for the whole process: what the socket does not take moves to the connection.
+ * The response as the transport's verbs give it: the head is laid down for nghttp2 when the first content, a flush or the
+ * end comes; content waits in the exchange until nghttp2 asks for it (h2_frames.c).
  */
 #include "downstream/h2_exchange.h"
 
 #include "base/put.h"
 #include "codec/h2_nv.h"
-#include "codec/h2_priority.h"
-#include "codec/h2_session.h"
 #include "codec/trailers.h"
 #include "http/date.h"
 #include "http/status.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <unistd.h>
 
 enum {
-	GATHER_HIGH = 64 * 1024,	/* no frame is begun beyond this */
-	FRAME_HEAD = 9,
-	OWN_FIELDS = 3,			/* :status, content-length, date */
+	OWN_FIELDS = 3,		/* :status, content-length, date */
 	STATUS_DIGITS = 3,
-	SMALL_MAX = 16 * 1024,		/* the first content goes to the arena when it is not more */
+	SMALL_MAX = 16 * 1024,	/* the first content goes to the arena when it is not more */
 };
 
 static const char why_too_much[] = "more content than was announced";
-
-static struct {
-	size_t	len;
-	char	bytes[GATHER_HIGH + H2_HELLO_MAX + 2 * H2_FRAME_MAX];
-} gathered;
 
 static struct h2_exchange *
 exchange_of(struct request *request)
 {
 	return LIST_OWNER(request, struct h2_exchange, request);
-}
-
-/* -- what waits ---------------------------------------------------------------------------------------------------- */
-
-static uint64_t
-waiting(const struct h2_exchange *exchange)
-{
-	return exchange->rest.len + out_waiting(&exchange->out) + exchange->out.file_left;
-}
-
-static void
-sending_set(struct h2_exchange *exchange, bool is_sending)
-{
-	if (exchange->is_sending == is_sending)
-		return;
-	exchange->is_sending = is_sending;
-	exchange->h2->sending += is_sending ? 1 : -1;
-	if (!is_sending)
-		timeout_disarm(&exchange->send_timeout);
-}
-
-void
-h2_out_drop(struct h2_exchange *exchange)
-{
-	exchange->rest.len = 0;
-	out_fini(&exchange->out);
-	sending_set(exchange, false);
-}
-
-/* Takes `count` bytes, which are there, to `to`. False: the file has become shorter. */
-static bool
-waiting_take(struct h2_exchange *exchange, char *to, size_t count)
-{
-	struct out *out = &exchange->out;
-	size_t part = count < exchange->rest.len ? count : exchange->rest.len;
-
-	to = put_span(to, span_first(exchange->rest, part));
-	exchange->rest = span_skip(exchange->rest, part);
-	count -= part;
-	part = count < out_waiting(out) ? count : out_waiting(out);
-	to = put_span(to, span_first(span_skip(text_span(&out->bytes), out->sent), part));
-	out->sent += part;
-	count -= part;
-	if (out->sent > 0 && out_waiting(out) == 0) {
-		text_fini(&out->bytes);
-		out->sent = 0;
-	}
-	while (count > 0) {
-		ssize_t got = pread(out->file, to, count, (off_t)out->file_at);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return false;
-		to += got;
-		count -= (size_t)got;
-		out->file_at += (uint64_t)got;
-		out->file_left -= (uint64_t)got;
-	}
-	return true;
-}
-
-/* -- nghttp2 asks for content -------------------------------------------------------------------------------------- */
-
-/* RFC 9113 §8.1: an answer that is complete before the request is asks the client to stop. */
-void
-h2_out_end_sent(struct h2_exchange *exchange)
-{
-	exchange->sent_end = true;
-	if (!exchange->remote_ended && !exchange->is_reset) {
-		exchange->is_reset = true;
-		nghttp2_submit_rst_stream(exchange->h2->session, NGHTTP2_FLAG_NONE, exchange->stream_id,
-		    NGHTTP2_NO_ERROR);
-	}
-}
-
-/* How much of what waits the frame takes; the bytes come in h2_out_frame(). */
-static ssize_t
-content_read(nghttp2_session *session, int32_t stream_id, uint8_t *to, size_t room, uint32_t *flags,
-    nghttp2_data_source *source, void *owner)
-{
-	struct h2_exchange *exchange = source->ptr;
-	uint64_t count = waiting(exchange);
-
-	(void)to;
-	(void)owner;
-	if (count == 0 && !exchange->finished) {
-		exchange->deferred = true;
-		return NGHTTP2_ERR_DEFERRED;
-	}
-	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-	if (count > room)
-		return (ssize_t)room;
-	if (exchange->finished) {
-		*flags |= NGHTTP2_DATA_FLAG_EOF;
-		if (exchange->trailer_count > 0) {
-			*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-			nghttp2_submit_trailer(session, stream_id, exchange->trailers, exchange->trailer_count);
-		}
-	}
-	return (ssize_t)count;
-}
-
-int
-h2_out_frame(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t length,
-    nghttp2_data_source *source, void *owner)
-{
-	struct h2_exchange *exchange = source->ptr;
-	char *to = gathered.bytes + gathered.len;
-
-	(void)session;
-	(void)owner;
-	assert(frame->data.padlen == 0);
-	if (gathered.len >= GATHER_HIGH)
-		return NGHTTP2_ERR_WOULDBLOCK;
-	memcpy(to, head, FRAME_HEAD);
-	if (!waiting_take(exchange, to + FRAME_HEAD, length)) {
-		exchange->is_reset = true;	/* nghttp2 does it */
-		h2_exchange_gone(exchange, NGHTTP2_INTERNAL_ERROR, "the file became shorter");
-		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	}
-	gathered.len += FRAME_HEAD + length;
-	exchange->content_out += length;
-	if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
-		h2_out_end_sent(exchange);
-	if (waiting(exchange) > 0)
-		return 0;
-	sending_set(exchange, false);
-	if (exchange->paused && !exchange->finished)
-		h2_exchange_add_work(exchange);
-	return 0;
-}
-
-bool
-h2_gather(struct h2 *h2, struct span *bytes_out)
-{
-	const uint8_t *bytes;
-	ssize_t count = 0;
-
-	gathered.len = 0;
-	if (!h2->greeted) {
-		h2->greeted = true;
-		gathered.len = h2_session_hello(h2->session,
-		    (uint32_t)h2->conn->downstream->settings.limits->http2.max_streams, gathered.bytes);
-	}
-	while (gathered.len < GATHER_HIGH && (count = nghttp2_session_mem_send(h2->session, &bytes)) > 0) {
-		assert(gathered.len + (size_t)count <= sizeof(gathered.bytes));
-		memcpy(gathered.bytes + gathered.len, bytes, (size_t)count);
-		gathered.len += (size_t)count;
-	}
-	*bytes_out = span_make(gathered.bytes, gathered.len);
-	return count >= 0;
 }
 
 /* -- the head ------------------------------------------------------------------------------------------------------ */
@@ -238,7 +72,7 @@ head_submit(struct h2_exchange *exchange, bool has_content)
 {
 	struct request *request = &exchange->request;
 	const struct fields *fields = &request->response.fields;
-	const nghttp2_data_provider provider = { { .ptr = exchange }, content_read };
+	const nghttp2_data_provider provider = { { .ptr = exchange }, h2_out_length };
 	nghttp2_nv *list = arena_alloc(&exchange->arena, (fields->count + OWN_FIELDS) * sizeof(*list));
 	size_t count = 0;
 
@@ -337,8 +171,8 @@ content_fits(struct h2_exchange *exchange, uint64_t length)
 static void
 content_go(struct h2_exchange *exchange)
 {
-	if (waiting(exchange) > 0)
-		sending_set(exchange, true);
+	if (h2_out_waiting(exchange) > 0)
+		h2_out_mark(exchange, true);
 	if (exchange->head_waits) {
 		head_submit(exchange, true);
 	} else if (exchange->deferred) {
@@ -364,7 +198,7 @@ pieces_keep(struct h2_exchange *exchange, const struct iovec *pieces, unsigned c
 {
 	char *to;
 
-	if (length > SMALL_MAX || exchange->content_out > 0 || waiting(exchange) > 0) {
+	if (length > SMALL_MAX || exchange->content_out > 0 || h2_out_waiting(exchange) > 0) {
 		out_add(&exchange->out, pieces, count, 0);
 		return;
 	}
@@ -441,8 +275,8 @@ finished(struct h2_exchange *exchange)
 		return;
 	}
 	exchange->finished = true;
-	h2_exchange_let_go(exchange);
-	if (exchange->head_waits && waiting(exchange) == 0 && exchange->trailer_count == 0)
+	h2_content_drop(exchange);
+	if (exchange->head_waits && h2_out_waiting(exchange) == 0 && exchange->trailer_count == 0)
 		head_submit(exchange, false);
 	else
 		content_go(exchange);
@@ -456,8 +290,8 @@ h2_finish_with(struct request *request, const struct iovec *pieces, unsigned cou
 
 	if (content_is_due(exchange, length))
 		pieces_keep(exchange, pieces, count, length);
-	if (waiting(exchange) > 0)
-		sending_set(exchange, true);
+	if (h2_out_waiting(exchange) > 0)
+		h2_out_mark(exchange, true);
 	finished(exchange);
 }
 
@@ -488,7 +322,7 @@ h2_abort(struct request *request)
 static void
 h2_want_body(struct request *request, bool want)
 {
-	h2_exchange_want(exchange_of(request), want);
+	h2_content_want(exchange_of(request), want);
 }
 
 /* RFC 9113 §8.6: there is none, and request->wants_upgrade never says so. */

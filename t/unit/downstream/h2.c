@@ -405,6 +405,38 @@ test_answers_without_content(void **state)
 	house_close(&house);
 }
 
+/* In several frames; and one that is too large even so. */
+static void
+serve_large_head(struct visit *visit)
+{
+	static char value[6000];
+	unsigned count = strcmp(visit->path, "/large") == 0 ? 17 : 300;
+
+	memset(value, '\\', sizeof(value));	/* nothing that HPACK makes shorter */
+	for (unsigned i = 0; i < count; i++)
+		fields_add_named(&visit->request->response.fields, SPAN_OF("x-large"), span_make(value, sizeof(value)));
+	visit_answer(visit, 200, "after all");
+}
+
+static void
+test_large_heads_out(void **state)
+{
+	struct house house;
+	struct h2_guest guest;
+	struct h2_answer *answer;
+
+	house_open(&house, serve_large_head);
+	h2_guest_open(&house, &guest);
+	answer = h2_guest_get(&guest, "/large");
+	h2_guest_expect(&guest, answer, 200, "after all");
+	assert_true(answer->head.len > 100000);
+	h2_guest_expect_reset(&guest, h2_guest_get(&guest, "/too-large"), NGHTTP2_INTERNAL_ERROR);
+	assert_int_equal(house.visits[1]->end_state, REQUEST_ABORTED);
+	h2_guest_is_in_step(&guest);
+	h2_guest_leave(&guest);
+	house_close(&house);
+}
+
 static void
 finish_with_trailers(struct visit *visit)
 {
@@ -596,6 +628,7 @@ main(void)
 		cmocka_unit_test(test_a_file),
 		cmocka_unit_test(test_a_wrong_length_is_seen_by_the_client),
 		cmocka_unit_test(test_answers_without_content),
+		cmocka_unit_test(test_large_heads_out),
 		cmocka_unit_test(test_trailers_out),
 		cmocka_unit_test(test_early_hints),
 		cmocka_unit_test(test_expect_100_continue),
