@@ -2,11 +2,12 @@
  * nghttp2 keeps the frames, the header compression and the states of streams; a stream's user data is ours, and NULL once
  * nobody listens. Bytes of content are never copied on their way in, and once on their way out of `waiting`.
  */
-#include "codec/h2_client_inside.h"
+#include "codec/h2_client.h"
 
 #include "base/count.h"
 #include "base/memory.h"
 #include "base/put.h"
+#include "codec/h2_client_inside.h"
 #include "codec/h2_nv.h"
 
 #include <assert.h>

@@ -2,10 +2,11 @@
  * A link ends in two places only: link_fail(), when its connection has broken, and link_settle() at the end of a turn,
  * when it is not needed any more. So whoever is on the stack of an event may go on using it.
  */
-#include "upstream/h2_link_inside.h"
+#include "upstream/h2_link.h"
 
 #include "base/memory.h"
 #include "store/slots.h"
+#include "upstream/h2_link_inside.h"
 #include "upstream/peer.h"
 #include "upstream/world.h"
 
