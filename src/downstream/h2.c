@@ -16,7 +16,6 @@
 enum {
 	TURN_QUANTUM = 512 * 1024,	/* bytes written before other connections get their turn */
 	QUEUE_HIGH = 2000,		/* frames that wait to go out: nothing more is read */
-	PROGRESS_MIN = 1024,		/* bytes a stream must move within send_timeout, or all that waits */
 	ABUSE_LOG_MS = 1000,
 };
 
@@ -89,75 +88,6 @@ static bool
 has_errors(const struct h2 *h2)
 {
 	return !h2->terminated && (h2->abuse || h2->stop_code != NGHTTP2_NO_ERROR);
-}
-
-/* -- time ---------------------------------------------------------------------------------------------------------- */
-
-static enum h2_timing
-timing_of(const struct h2 *h2)
-{
-	if (h2->out.len > 0)
-		return H2_TIMING_SEND;
-	if (!h2->settled)
-		return H2_TIMING_PREFACE;
-	if (h2->in_block)
-		return H2_TIMING_HEAD;
-	return h2->open == 0 ? H2_TIMING_IDLE : H2_TIMING_NONE;
-}
-
-static struct timeout_class *
-class_of(const struct downstream *downstream, enum h2_timing timing)
-{
-	switch (timing) {
-	case H2_TIMING_PREFACE:
-	case H2_TIMING_HEAD:
-		return downstream->header_timeout;
-	case H2_TIMING_SEND:
-		return downstream->send_timeout;
-	case H2_TIMING_IDLE:
-		return downstream->keepalive_timeout;
-	case H2_TIMING_NONE:
-		break;
-	}
-	return NULL;
-}
-
-/* moved: the socket took something. A timeout goes on as long as what it stands for does. */
-static void
-conn_time(struct h2 *h2, bool moved)
-{
-	enum h2_timing timing = timing_of(h2);
-	bool is_anew = timing != h2->timing || (timing == H2_TIMING_SEND && moved) ||
-	    (timing == H2_TIMING_IDLE && h2->served) || (timing == H2_TIMING_HEAD && h2->blocks != h2->block_timed);
-
-	if (!is_anew)
-		return;
-	h2->timing = (uint8_t)timing;
-	h2->block_timed = h2->blocks;
-	h2->served = false;
-	if (timing == H2_TIMING_NONE)
-		timeout_disarm(&h2->conn->timeout);
-	else
-		timeout_arm(&h2->conn->timeout, class_of(h2->conn->downstream, timing));
-}
-
-/* Streams whose client gives them no window, or a few bytes of it at a time. */
-static void
-streams_time(struct h2 *h2)
-{
-	struct list_node *node;
-
-	if (h2->sending == 0)
-		return;
-	for (node = h2->exchanges.next; node != &h2->exchanges; node = node->next) {
-		struct h2_exchange *exchange = LIST_OWNER(node, struct h2_exchange, node);
-
-		if (!exchange->is_sending || (timeout_is_armed(&exchange->send_timeout) &&
-		    exchange->content_out - exchange->progress < PROGRESS_MIN))
-			continue;
-		exchange->progress = exchange->content_out;
-		timeout_arm(&exchange->send_timeout, h2->conn->downstream->send_timeout);
-	}
 }
 
 /* -- out ----------------------------------------------------------------------------------------------------------- */
@@ -303,8 +233,8 @@ h2_turn(struct h2 *h2)
 	} else if (is_finished(h2)) {
 		conn_finish(h2);
 	} else {
-		streams_time(h2);
-		conn_time(h2, moved);
+		h2_time_streams(h2);
+		h2_time_conn(h2, moved);
 		conn_update(conn);
 	}
 }

@@ -15,18 +15,18 @@ struct conn;
 struct h2;	/* conn->h2, owned */
 
 /* bytes were read already (borrowed). The connection may be closed when it returns. */
-void		 h2_begin(struct conn *conn, struct span bytes);
+void		h2_begin(struct conn *conn, struct span bytes);
 
-void		 h2_readable(struct conn *conn);	/* one read, what it brings, one write */
-void		 h2_writable(struct conn *conn);
-void		 h2_timed_out(struct conn *conn);	/* conn->timeout, which h2 arms itself */
-unsigned	 h2_wants(const struct conn *conn);	/* enum watch_for: WATCH_READ while more is to be read, … */
+void		h2_readable(struct conn *conn);		/* one read, what it brings, one write */
+void		h2_writable(struct conn *conn);
+void		h2_timed_out(struct conn *conn);	/* conn->timeout, which h2 arms itself */
+unsigned	h2_wants(const struct conn *conn);	/* enum watch_for: WATCH_READ while more is to be read, … */
 
 /* RFC 9113 §6.8 in two steps: GOAWAY with 2^31-1 now, the real one after the drain's idle time or when all is done. */
-void		 h2_drain(struct conn *conn);
+void		h2_drain(struct conn *conn);
 
 /* The connection ends now: every stream's handler hears of it, every request is counted. Once. */
-void		 h2_gone(struct conn *conn, const char *why);
-void		 h2_free(struct h2 *h2);		/* at the end of the turn; NULL is fine */
+void		h2_gone(struct conn *conn, const char *why);
+void		h2_free(struct h2 *h2);	/* at the end of the turn; NULL is fine */
 
 #endif

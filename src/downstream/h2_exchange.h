@@ -2,6 +2,7 @@
  * h2_exchange: one request and its response on an HTTP/2 stream, and what the files of HTTP/2 in this room share.
  *
  *	h2.c		the connection's life: begin, read, write, time, drain, end
+ *	h2_time.c	its timeouts, and those of streams that do not move
  *	h2_input.c	what nghttp2 tells of frames that came: heads, content, resets; budgets
  *	h2_exchange.c	an exchange's life, from its head to its end
  *	h2_content.c	the request's content on its way to the handler
@@ -113,6 +114,10 @@ struct h2_exchange {
 /* h2.c */
 void			 h2_schedule(struct h2 *h2);	/* a turn, when this one of the loop ends */
 void			 h2_spend(struct h2 *h2, enum h2_cost cost);
+
+/* h2_time.c */
+void			 h2_time_conn(struct h2 *h2, bool moved);	/* moved: the socket took something */
+void			 h2_time_streams(struct h2 *h2);
 
 /* h2_input.c */
 nghttp2_session		*h2_input_session(struct h2 *h2);	/* its callbacks lead here */

@@ -291,17 +291,28 @@ reset_sent(struct h2 *h2, int32_t stream_id, uint32_t code)
 }
 
 /* RFC 9113 §6.9.2: SETTINGS that make a window overflow end the connection; nghttp2 would reset that stream and go on. */
+static bool
+is_overflow(const struct h2 *h2, const nghttp2_frame *frame)
+{
+	return h2->windows_grew && frame->hd.type == NGHTTP2_RST_STREAM &&
+	    frame->rst_stream.error_code == NGHTTP2_FLOW_CONTROL_ERROR;
+}
+
 static int
 on_frame_leaving(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
 {
 	struct h2 *h2 = owner;
 
 	(void)session;
-	if (!h2->windows_grew || frame->hd.type != NGHTTP2_RST_STREAM ||
-	    frame->rst_stream.error_code != NGHTTP2_FLOW_CONTROL_ERROR)
-		return 0;
-	h2->stop_code = NGHTTP2_FLOW_CONTROL_ERROR;
-	return NGHTTP2_ERR_CANCEL;
+	if (is_overflow(h2, frame)) {
+		h2->stop_code = NGHTTP2_FLOW_CONTROL_ERROR;
+		return NGHTTP2_ERR_CANCEL;
+	}
+	/* What nghttp2 itself calls abuse is to be told and counted, too. */
+	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code == NGHTTP2_ENHANCE_YOUR_CALM &&
+	    h2->abuse == NULL)
+		h2->abuse = "SETTINGS frames with too many entries";
+	return 0;
 }
 
 static int

@@ -12,16 +12,16 @@
 enum { H2_ANSWERS_MAX = 512, H2_STILL_OPEN = -1 };
 
 struct h2_answer {
-	int32_t		 stream_id;
-	unsigned	 status;
-	unsigned	 informed;	/* how many 1xx came before, */
-	unsigned	 inform_status;	/* the last of them */
-	struct text	 head;		/* "name: value\n" */
-	struct text	 trailers;
-	struct text	 body;
-	bool		 has_end;
-	int64_t		 code;		/* of the stream's end; H2_STILL_OPEN */
-	unsigned	 order;		/* of the ends */
+	int32_t		stream_id;
+	unsigned	status;
+	unsigned	informed;	/* how many 1xx came before, */
+	unsigned	inform_status;	/* the last of them */
+	struct text	head;		/* "name: value\n" */
+	struct text	trailers;
+	struct text	body;
+	bool		has_end;
+	int64_t		code;		/* of the stream's end; H2_STILL_OPEN */
+	unsigned	order;		/* of the ends */
 };
 
 struct h2_guest {
@@ -216,7 +216,8 @@ h2_guest_upload(nghttp2_session *session, int32_t stream_id, uint8_t *to, size_t
 
 /* fields: "name", "value", …, NULL; may be NULL. content.at NULL: none. */
 static inline struct h2_answer *
-h2_guest_ask(struct h2_guest *guest, const char *method, const char *path, const char *const *fields, struct span content)
+h2_guest_ask(struct h2_guest *guest, const char *method, const char *path, const char *const *fields,
+    struct span content)
 {
 	struct h2_answer *answer = &guest->answers[guest->answer_count++];
 	nghttp2_nv list[32] = { h2_pair(":method", method), h2_pair(":scheme", "http"), h2_pair(":authority", "a"),
