@@ -165,7 +165,7 @@ my $cases = 0;
 for my $case (
 	['zeros', "\0" x 1000],
 	['ones', "\xff" x 1000],
-	['noise', join '', map { chr int rand 256 } 1 .. 5000],
+	['noise', "\x80" . join '', map { chr int rand 256 } 1 .. 5000],
 	['a record longer than any', "\x16\x03\x01\xff\xff" . 'x' x 70000],
 	['a record a byte longer than may be', "\x16\x03\x01\x48\x01" . 'x' x 0x4801],
 	['data before a handshake', "\x17\x03\x03\x00\x05hello"],
