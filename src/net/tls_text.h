@@ -2,7 +2,8 @@
  * tls_text: what a certificate says, as text that can stand in a list, a field value and a log line.
  *
  * A certificate may hold any bytes where a name belongs. Whatever could end a field, a line or an entry of a list comes
- * out escaped as RFC 4514 does it (`\2C` for a comma): two names never look like one, nor one like two.
+ * out escaped as RFC 4514 does it (`\2C` for a comma): two names never look like one, nor one like two. So does what a
+ * terminal would obey, and what hides or turns around what stands beside it.
  */
 #ifndef REEVE_NET_TLS_TEXT_H
 #define REEVE_NET_TLS_TEXT_H
@@ -22,7 +23,7 @@ enum { TLS_FINGERPRINT = 64 };	/* hexadecimal digits */
 unsigned	tls_text_alternatives(const struct x509_st *certificate, unsigned kinds, struct text *to);
 
 void		tls_text_name(const struct X509_name_st *name, struct text *to);		/* RFC 4514, ASCII */
-bool		tls_text_common_name(const struct X509_name_st *name, struct text *to);		/* UTF-8; false: none */
+bool		tls_text_common_name(const struct X509_name_st *name, struct text *to);		/* UTF-8; false: none, or an empty one */
 void		tls_text_fingerprint(const struct x509_st *certificate, struct text *to);	/* SHA-256 */
 void		tls_text_serial(const struct x509_st *certificate, struct text *to);		/* hexadecimal */
 

@@ -118,6 +118,52 @@ escapes_what_would_look_like_more(void **state)
 	identity_fini(&leaf);
 }
 
+/* A subject of one common name, of any type and bytes. */
+static struct identity
+identity_called(int type, const char *name, int length)
+{
+	struct identity leaf = identity_make(&(struct wish){ .san = "IP:192.0.2.1" });
+	X509_NAME *subject = X509_NAME_new();
+	X509_NAME_ENTRY *entry = X509_NAME_ENTRY_create_by_NID(NULL, NID_commonName, V_ASN1_UTF8STRING,
+	    (const unsigned char *)"x", 1);
+
+	assert_true(X509_NAME_ENTRY_set_data(entry, type, (const unsigned char *)name, length));
+	assert_true(X509_NAME_add_entry(subject, entry, -1, 0));
+	assert_true(X509_set_subject_name(leaf.certificate, subject));
+	assert_true(X509_sign(leaf.certificate, leaf.key, EVP_sha256()));
+	X509_NAME_ENTRY_free(entry);
+	X509_NAME_free(subject);
+	return leaf;
+}
+
+/* `reeve status` and warnings show it to people. */
+static void
+shows_no_terminal_what_it_would_obey(void **state)
+{
+	enum { UTF8 = V_ASN1_UTF8STRING, T61 = V_ASN1_T61STRING, BMP = V_ASN1_BMPSTRING };
+	static const struct { int type; const char *name; int length; const char *shown; } names[] = {
+		{ UTF8, "B\xc3\xbc" "cher \xe2\x82\xac", 11, "B\xc3\xbc" "cher \xe2\x82\xac" },
+		{ UTF8, "a\x1b[2Jb", 6, "a\\1B[2Jb" },
+		{ UTF8, "a\xc2\x9b" "2Jb", 6, "a\\C2\\9B2Jb" },		/* CSI in one character */
+		{ T61, "a\x9b" "2Jb", 5, "a\\C2\\9B2Jb" },			/* ... in one byte */
+		{ BMP, "\0a\0\x9b\0b", 6, "a\\C2\\9Bb" },
+		{ UTF8, "a\xe2\x80\xae" "moc.b", 9, "a\\E2\\80\\AEmoc.b" },	/* turns right to left */
+		{ UTF8, "a\xe2\x80\x8b" "b", 5, "a\\E2\\80\\8Bb" },		/* no width */
+		{ UTF8, "", 0, "192.0.2.1" },				/* then the first of its names */
+	};
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		struct identity leaf = identity_called(names[i].type, names[i].name, names[i].length);
+		struct pair pair = { 0 };
+
+		pair_set(&pair, &leaf);
+		assert_true(pair_read(&pair));
+		assert_string_equal(pair.certificate.subject.at, names[i].shown);
+		pair_fini(&pair);
+		identity_fini(&leaf);
+	}
+}
+
 static void
 knows_kinds_of_keys(void **state)
 {
@@ -335,6 +381,7 @@ main(void)
 		cmocka_unit_test(shows_what_it_is),
 		cmocka_unit_test(shows_something_without_a_common_name),
 		cmocka_unit_test(escapes_what_would_look_like_more),
+		cmocka_unit_test(shows_no_terminal_what_it_would_obey),
 		cmocka_unit_test(knows_kinds_of_keys),
 		cmocka_unit_test(takes_both_from_one_file),
 		cmocka_unit_test(takes_keys_in_their_older_forms),
