@@ -373,11 +373,14 @@ json_escape(struct span value, struct arena *arena)
 	return escaped;
 }
 
-/* What a client names one by one; {path}, {query} and {uri} are parts of a URI as they stand. */
+/*
+ * What a client names one by one, its certificate included; {path}, {query} and {uri} are parts of a URI as they stand.
+ */
 static bool
 is_value(enum part_kind kind)
 {
-	return kind == PART_HEADER || kind == PART_COOKIE || kind == PART_QUERY_VALUE || kind == PART_CAPTURE;
+	return kind == PART_HEADER || kind == PART_COOKIE || kind == PART_QUERY_VALUE || kind == PART_CAPTURE ||
+	    kind == PART_TLS;
 }
 
 /*

@@ -95,6 +95,7 @@ tells_of_tls(void **state)
 		.subject = SPAN("CN=billing,O=Example"), .san = SPAN("b.test, spiffe://x/b"),
 		.fingerprint = SPAN("00ff"),
 	};
+	static const struct client_tls with_ampersand = { .subject = SPAN("CN=x&as=root#") };
 	static const struct client_tls without_certificate = { .version = SPAN("TLSv1.2") };
 	static const char from[] = "{tls.version}|{tls.cipher}|{tls.server_name}|"
 				   "{tls.subject}|{tls.san}|{tls.fingerprint}";
@@ -112,6 +113,10 @@ tells_of_tls(void **state)
 	fake.client.tls = &tls;
 	assert_true(span_is(template_fill(&template, request), "TLSv1.3|TLS_AES_128_GCM_SHA256|a.test|"
 	    "CN=billing,O=Example|b.test, spiffe://x/b|00ff"));
+	assert_true(template_parse(SPAN_OF("/in?who={tls.subject}&as=guest"), NULL, &arena, &template, &err));
+	template.is_uri = true;	/* a subject with '&' in it is no further parameter */
+	fake.client.tls = &with_ampersand;
+	assert_true(span_is(template_fill(&template, request), "/in?who=CN%3Dx%26as%3Droot%23&as=guest"));
 	fake_end(&fake);
 	arena_fini(&arena);
 }
