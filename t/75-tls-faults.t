@@ -95,7 +95,8 @@ my $totals;
 ok eventually(10, sub { $totals = $server->status->{totals}; $totals->{tls_failures} >= 500 }), 'those that stalled are counted as failures'
     or diag explain $totals;
 ok eventually(10, sub { !$server->status->{workers}[0]{connections} }), '... and gone';
-my @lines = grep { $_->{level} ne 'info' } $server->log_records;
+# that the machine is busy may be told
+my @lines = grep { $_->{level} ne 'info' && $_->{msg} !~ /event loop is late/ } $server->log_records;
 is scalar @lines, 0, '... and not a line of the log is about them' or diag explain \@lines;
 
 # -- no descriptors left --

@@ -86,6 +86,16 @@ $client->resume;
 is md5_hex($client->read_bytes($large, 'content')), md5_hex(pattern($large)), 'a client that pauses has all';
 is $client->fetch('GET', '/', host => 'a')->body, 'https a 127.0.0.1', '... and goes on';
 $client->close;
+for my $version ('1.2', '1.3') {
+	$client = tls_to($port, max => $version);
+	$client->request('GET', '/up/bytes/5000000', close => 1);
+	$client->pause;
+	sleep 0.3;
+	$client->resume;
+	is md5_hex($client->read_response->body), md5_hex(pattern(5_000_000)), "... also when the connection is closed behind it, TLS $version";
+	is $client->end(5), 'closed', '... with close_notify';
+	$client->close;
+}
 my @stuck = map { my $stuck = tls_to($port); $stuck->pause; $stuck->request('GET', '/up/bytes/20000000'); $stuck } 1 .. 8;
 sleep 0.5;
 my $start = time;

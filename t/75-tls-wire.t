@@ -210,6 +210,13 @@ for my $version ('1.2', '1.3') {
 	}
 }
 
+$client = tls_to($port);
+$client->fetch('GET', '/');
+$client->update for 1 .. 500;
+$client->end(1);
+is tls_get($port, '/')->status, 200, 'new keys without end harm nobody';
+$client->close;
+
 # -- handshakes that stall --
 sub stalls
 {
