@@ -257,6 +257,12 @@ h2_client_gather(struct h2_client *client, struct text *out)
 }
 
 void
+h2_client_ping(struct h2_client *client)
+{
+	nghttp2_submit_ping(client->session, NGHTTP2_FLAG_NONE, NULL);
+}
+
+void
 h2_client_leave(struct h2_client *client)
 {
 	nghttp2_session_terminate_session(client->session, NGHTTP2_NO_ERROR);

@@ -120,6 +120,9 @@ bool		 h2_client_receive(struct h2_client *client, struct span bytes);
 /* Adds what is to be sent to `out`, until that has H2_CLIENT_GATHER_MAX bytes. False: the session is broken. */
 bool		 h2_client_gather(struct h2_client *client, struct text *out);
 
+/* Asks for a sign of life: whatever comes next is one. */
+void		 h2_client_ping(struct h2_client *client);
+
 /* GOAWAY is the last thing to be gathered. */
 void		 h2_client_leave(struct h2_client *client);
 

@@ -250,7 +250,9 @@ frame_comes(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
 	case NGHTTP2_WINDOW_UPDATE:
 		break;
 	default:
-		return chatter_count(client);
+		if (!(frame->hd.flags & NGHTTP2_FLAG_ACK))
+			return chatter_count(client);
+		break;
 	}
 	return 0;
 }

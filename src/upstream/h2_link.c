@@ -1,5 +1,5 @@
 /*
- * A link ends in two places only: link_fail(), when its connection has broken, and link_settle() at the end of a turn,
+ * A link ends in two places only: h2_link_fail(), when its connection has broken, and h2_link_settle() at the end of a turn,
  * when it is not needed any more. So whoever is on the stack of an event may go on using it.
  */
 #include "upstream/h2_link.h"
@@ -17,7 +17,8 @@
 enum {
 	STREAMS_ASSUMED = 100,	/* until the server has told */
 	FRESH_MS = 1000,	/* a link this young is no kept one that has died unnoticed */
-	WRITES_MAX = 8,		/* a turn */
+	QUIET_MS = 1000,	/* of silence, after which a request goes with a PING */
+	PULSE_MS = 5000,	/* for a sign of life after that */
 	OUT_KEPT = 16 * 1024,	/* of an idle link's room */
 	WHY_MAX = 256,
 };
@@ -55,7 +56,8 @@ h2_link_look_at_client(struct h2_link *link)
 {
 	uint32_t limit = h2_client_streams_max(link->client);
 
-	link->limit = limit < H2_LINK_STREAMS_MAX ? limit : H2_LINK_STREAMS_MAX;
+	/* Of a server that allows none for now, the codec keeps what it is asked. */
+	link->limit = limit < 1 ? 1 : limit < H2_LINK_STREAMS_MAX ? limit : H2_LINK_STREAMS_MAX;
 	link->agent->streams_told = link->limit;
 	link->is_leaving |= !h2_client_takes_more(link->client);
 	h2_link_update_room(link);
@@ -79,6 +81,33 @@ link_look_at_age(struct h2_link *link)
 	link->is_leaving = true;
 	h2_link_update_room(link);
 	loop_later(link->world->loop, &link->turn);
+}
+
+/* -- is anybody there? --------------------------------------------------------------------------------------------- */
+
+/*
+ * A server that has vanished without a word would take every request with it until their timeouts are over: after a
+ * silence nothing more is put on the link. What is on it may still be answered, and has timeouts of its own.
+ */
+static void
+link_silent(void *owner)
+{
+	struct h2_link *link = owner;
+
+	link->is_leaving = true;
+	h2_link_update_room(link);
+	loop_later(link->world->loop, &link->turn);
+}
+
+void
+h2_link_feel_pulse(struct h2_link *link)
+{
+	struct loop *loop = link->world->loop;
+
+	if (loop_now_ms(loop) - link->heard_ms < QUIET_MS || timeout_is_armed(&link->pulse))
+		return;
+	h2_client_ping(link->client);
+	timeout_arm(&link->pulse, timeout_class_for(loop, PULSE_MS));
 }
 
 /* -- the end ------------------------------------------------------------------------------------------------------- */
@@ -106,6 +135,7 @@ link_close(struct h2_link *link)
 	link->agent->link_count--;
 	list_remove(&link->node);
 	timeout_disarm(&link->idle);
+	timeout_disarm(&link->pulse);
 	loop_later_cancel(&link->turn);
 	loop_free_later(link->world->loop, &link->free, link_free);
 	agent_socket_close(socket);
@@ -152,9 +182,9 @@ link_give_up(struct h2_link *link, struct list_node *streams_out)
 	link_close(link);
 }
 
-/* The connection is gone. unread: as agent_socket_unread() has it. why may lie in what is closed here. */
-static void
-link_fail(struct h2_link *link, uint64_t unread, const char *why)
+/* why may lie in what is closed here, and so for the other. */
+void
+h2_link_fail(struct h2_link *link, uint64_t unread, const char *why)
 {
 	uint64_t taken = link_taken(link, unread);
 	struct list_node streams, *node;
@@ -170,6 +200,22 @@ link_fail(struct h2_link *link, uint64_t unread, const char *why)
 		stream->codec.id = 0;
 		stream->events->on_failed(stream->owner, is_taken ? H2_FAILED_RESET : H2_FAILED_UNPROCESSED, unread > 0,
 		    kept);
+	}
+}
+
+void
+h2_link_refuse(struct h2_link *link, int error, const char *why)
+{
+	struct list_node streams, *node;
+	char kept[WHY_MAX];
+
+	snprintf(kept, sizeof(kept), "%s", why);
+	link_give_up(link, &streams);
+	while ((node = list_first(&streams)) != NULL) {
+		struct h2_stream *stream = LIST_OWNER(node, struct h2_stream, node);
+
+		list_remove(node);
+		stream->events->on_connected(stream->owner, error, kept);
 	}
 }
 
@@ -191,9 +237,8 @@ is_wanted_idle(const struct h2_link *link)
 	    (link->is_idle || agent->idle_links < agent->limits.max_free_sockets);
 }
 
-/* Between two turns: whether it stays. */
-static void
-link_settle(struct h2_link *link)
+void
+h2_link_settle(struct h2_link *link)
 {
 	link_look_at_age(link);
 	if (link->count > 0)
@@ -236,203 +281,6 @@ h2_links_close_idle(struct agent *agent)
 	links_close_idle(&agent->full_links);
 }
 
-/* -- bytes --------------------------------------------------------------------------------------------------------- */
-
-static bool
-is_waiting(const struct h2_link *link)
-{
-	return link->out_sent < link->out.len;
-}
-
-static void
-link_watch(struct h2_link *link)
-{
-	agent_socket_want(link->socket, WATCH_READ | (is_waiting(link) && !link->send_broken ? WATCH_WRITE : 0));
-}
-
-/* A write that fails ends nothing: the server may have answered before. The read that follows tells. */
-static bool
-out_write(struct h2_link *link)
-{
-	struct iovec piece = span_iovec(span_skip(text_span(&link->out), link->out_sent));
-	size_t count;
-
-	switch (agent_socket_write(link->socket, &piece, 1, &count)) {
-	case STREAM_OK:
-		link->out_sent += count;
-		link->written += count;
-		return !is_waiting(link);
-	case STREAM_AGAIN:
-	case STREAM_END:
-		break;
-	case STREAM_BROKEN:
-		link->send_broken = true;
-		link->is_leaving = true;
-		h2_link_update_room(link);
-		break;
-	}
-	return false;
-}
-
-/* False: the session has broken. */
-static bool
-link_gather(struct h2_link *link)
-{
-	if (!is_waiting(link)) {
-		text_clear(&link->out);
-		link->out_sent = 0;
-	}
-	return h2_client_gather(link->client, &link->out);
-}
-
-static bool
-link_send(struct h2_link *link)
-{
-	if (link->is_connecting || link->send_broken)
-		return true;
-	for (unsigned i = 0; i < WRITES_MAX; i++) {
-		if (!is_waiting(link) && !link_gather(link))
-			return false;
-		if (!is_waiting(link) || !out_write(link))
-			break;
-	}
-	link_watch(link);
-	return true;
-}
-
-/* The end of a turn in which something happened. */
-static void
-link_turn(struct later *later)
-{
-	struct h2_link *link = LIST_OWNER(later, struct h2_link, turn);
-
-	if (!link_send(link)) {
-		link_fail(link, 0, h2_client_why(link->client));
-		return;
-	}
-	link->is_on_stack = true;
-	h2_link_tell(link);
-	link->is_on_stack = false;
-	if (!link->is_connecting && h2_client_is_over(link->client) && !is_waiting(link))
-		link_fail(link, 0, h2_client_why(link->client));
-	else
-		link_settle(link);
-}
-
-/*
- * Gathering comes before telling: when nghttp2 finds that content does not agree with its length, it only says so with
- * the RST_STREAM that it sends, and a response that breaks in its first bytes should not be passed on.
- */
-static void
-link_received(struct h2_link *link, struct span bytes)
-{
-	bool is_sound;
-
-	link->is_on_stack = true;
-	is_sound = h2_client_receive(link->client, bytes) && link_gather(link);
-	h2_link_tell(link);
-	link->is_on_stack = false;
-	if (!is_sound) {
-		link_fail(link, 0, h2_client_why(link->client));
-		return;
-	}
-	h2_link_look_at_client(link);
-	loop_later(link->world->loop, &link->turn);
-}
-
-static const char *
-link_end_why(const struct h2_link *link)
-{
-	return h2_client_takes_more(link->client) ? "it closed the connection before the response was complete"
-	    : h2_client_why(link->client);
-}
-
-static void
-socket_readable(void *owner)
-{
-	struct h2_link *link = owner;
-	char *buffer = link->world->buffer;
-	size_t count;
-
-	switch (agent_socket_read(link->socket, buffer, WORLD_BUFFER_SIZE, &count)) {
-	case STREAM_OK:
-		link_received(link, span_make(buffer, count));
-		break;
-	case STREAM_AGAIN:
-		break;
-	case STREAM_END:
-		link_fail(link, agent_socket_unread(link->socket), link_end_why(link));
-		break;
-	case STREAM_BROKEN:
-		link_fail(link, UINT64_MAX, agent_socket_why(link->socket));
-		break;
-	}
-}
-
-static void
-socket_writable(void *owner)
-{
-	struct h2_link *link = owner;
-
-	loop_later(link->world->loop, &link->turn);
-}
-
-/* Streams that join while the others are told stand at the end. */
-static void
-connected_tell(struct h2_link *link)
-{
-	struct list_node *node;
-
-	while ((node = list_first(&link->streams)) != NULL) {
-		struct h2_stream *stream = LIST_OWNER(node, struct h2_stream, node);
-
-		if (!stream->is_connecting)
-			break;
-		stream->is_connecting = false;
-		list_remove(node);
-		list_add_last(&link->streams, node);
-		stream->events->on_connected(stream->owner, 0, NULL);
-	}
-}
-
-static void
-link_refuse(struct h2_link *link, int error, const char *why)
-{
-	struct list_node streams, *node;
-	char kept[WHY_MAX];
-
-	snprintf(kept, sizeof(kept), "%s", why);
-	link_give_up(link, &streams);
-	while ((node = list_first(&streams)) != NULL) {
-		struct h2_stream *stream = LIST_OWNER(node, struct h2_stream, node);
-
-		list_remove(node);
-		stream->events->on_connected(stream->owner, error, kept);
-	}
-}
-
-static void
-socket_connected(void *owner, int error, const char *why)
-{
-	struct h2_link *link = owner;
-
-	if (error != 0) {
-		link_refuse(link, error, why);
-		return;
-	}
-	link->is_connecting = false;
-	link->is_on_stack = true;
-	connected_tell(link);
-	link->is_on_stack = false;
-	loop_later(link->world->loop, &link->turn);
-}
-
-static const struct socket_events link_events = {
-	.on_connected	= socket_connected,
-	.on_readable	= socket_readable,
-	.on_writable	= socket_writable,
-};
-
 /* -- joining ------------------------------------------------------------------------------------------------------- */
 
 static enum borrow_result
@@ -440,7 +288,7 @@ link_open(struct agent *agent, struct h2_link **link_out)
 {
 	struct upstream_world *world = agent->world;
 	struct h2_link *link = memory_zalloc(sizeof(*link));
-	enum borrow_result result = agent_borrow(agent, true, false, &link_events, link, &link->socket);
+	enum borrow_result result = agent_borrow(agent, true, false, &h2_link_socket_events, link, &link->socket);
 
 	if (result == BORROW_FULL || result == BORROW_FAILED) {
 		memory_free(link);
@@ -451,11 +299,13 @@ link_open(struct agent *agent, struct h2_link **link_out)
 	link->client = h2_client_create(&h2_link_codec_events);
 	link->limit = agent->streams_told > 0 ? agent->streams_told : STREAMS_ASSUMED;
 	link->opened_ms = loop_now_ms(world->loop);
+	link->heard_ms = link->opened_ms;
 	link->is_connecting = result == BORROW_CONNECTING;
-	link->turn.run = link_turn;
+	link->turn.run = h2_link_turn;
 	list_init(&link->streams);
 	list_init(&link->told);
 	timeout_init(&link->idle, link_idle_too_long, link);
+	timeout_init(&link->pulse, link_silent, link);
 	link->has_room = true;
 	list_add_first(&agent->links, &link->node);
 	agent->link_count++;
@@ -479,7 +329,17 @@ link_is_quiet(const struct h2_link *link)
 static bool
 link_is_fresh(const struct h2_link *link)
 {
-	return link->is_connecting || loop_now_ms(link->world->loop) - link->opened_ms < FRESH_MS;
+	return loop_now_ms(link->world->loop) - link->opened_ms < FRESH_MS;
+}
+
+/* Those that wait for it have their own timeouts; nobody joins them once it has taken too long. */
+static void
+link_look_at_connect(struct h2_link *link)
+{
+	if (!link->is_connecting || link_is_fresh(link))
+		return;
+	link->is_leaving = true;
+	h2_link_update_room(link);
 }
 
 /* NULL: none has room. What is wanted of it counts only while another one can be opened. */
@@ -494,6 +354,7 @@ link_find(struct agent *agent, bool fresh, bool careful)
 
 		next = node->next;
 		link_look_at_age(link);
+		link_look_at_connect(link);
 		if (!link->has_room)
 			continue;
 		if (!may_open || ((!fresh || link_is_fresh(link)) && (!careful || link_is_quiet(link))))

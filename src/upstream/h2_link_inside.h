@@ -1,7 +1,8 @@
 /*
  * h2_link_inside: what the files of h2_link share.
  *
- *	h2_link.c	connections: opened, read, written, ended
+ *	h2_link.c	connections: opened, found, ended
+ *	h2_link_bytes.c	what they read and write
  *	h2_stream.c	the streams on them: what their owners ask for and hear
  */
 #ifndef REEVE_UPSTREAM_H2_LINK_INSIDE_H
@@ -14,6 +15,7 @@ struct h2_link {
 	struct later		 turn;
 	struct later		 free;
 	struct timeout		 idle;
+	struct timeout		 pulse;		/* a sign of life was asked for */
 	struct agent		*agent;		/* borrowed: lives while we have its socket */
 	struct upstream_world	*world;		/* borrowed */
 	struct agent_socket	*socket;	/* borrowed; NULL: closed */
@@ -26,6 +28,7 @@ struct h2_link {
 	size_t			 out_sent;	/* of it */
 	uint64_t		 written;	/* bytes taken by the socket, ever */
 	uint64_t		 opened_ms;
+	uint64_t		 heard_ms;	/* when bytes came last */
 	uint64_t		 requests;	/* begun on it */
 	bool			 is_connecting;
 	bool			 is_leaving;	/* takes no more streams */
@@ -40,6 +43,25 @@ struct h2_link {
 /* Room for another stream may have come or gone: in its count, its limits, what the server says. */
 void	h2_link_update_room(struct h2_link *link);
 void	h2_link_look_at_client(struct h2_link *link);
+
+/* A request is on its way: is anybody there? */
+void	h2_link_feel_pulse(struct h2_link *link);
+
+/* The connection is gone: its streams are told. unread: as agent_socket_unread() has it. */
+void	h2_link_fail(struct h2_link *link, uint64_t unread, const char *why);
+
+/* It has not come about. */
+void	h2_link_refuse(struct h2_link *link, int error, const char *why);
+
+/* Between two turns: whether it stays. */
+void	h2_link_settle(struct h2_link *link);
+
+/* -- h2_link_bytes.c ----------------------------------------------------------------------------------------------- */
+
+extern const struct socket_events h2_link_socket_events;
+
+/* link->turn: the end of a turn in which something happened. */
+void	h2_link_turn(struct later *later);
 
 /* -- h2_stream.c --------------------------------------------------------------------------------------------------- */
 

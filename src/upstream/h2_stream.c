@@ -176,6 +176,7 @@ h2_stream_ask(struct h2_stream *stream, struct arena *arena, struct h2_client_he
 	struct h2_link *link = stream->link;
 
 	assert(!link->is_connecting);
+	h2_link_feel_pulse(link);
 	head->scheme = link->socket->stream.tls != NULL ? SPAN_OF("https") : SPAN_OF("http");
 	stream->codec.arena = arena;
 	if (!h2_client_ask(link->client, &stream->codec, head, has_content)) {

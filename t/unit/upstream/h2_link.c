@@ -1093,6 +1093,36 @@ test_no_answer_in_time(void **state)
 	assert_int_equal(fixture->server.conn_count, 1);
 }
 
+/* A server that is there no longer, though nobody has said so: its link gets no more requests after a while. */
+static void
+test_a_server_that_has_vanished(void **state)
+{
+	struct fixture *fixture = *state;
+	struct fake_client client;
+
+	plain(fixture);
+	get(fixture, "/", 200);
+	assert_int_equal(fixture->server.pings, 0);
+	rig_run_for(&fixture->rig, 1100);
+	get(fixture, "/", 200);
+	assert_int_equal(fixture->server.pings, 1);
+	get(fixture, "/", 200);
+	assert_int_equal(fixture->server.pings, 1);
+	rig_run_for(&fixture->rig, 1100);
+	watch_want(&fixture->server.conns[0].watch, WATCH_NOTHING);
+	for (int i = 0; i < 40 && fixture->server.conn_count == 1; i++) {
+		client_begin(&client, "GET", "/", NULL);
+		fetch(&fixture->rig, &client, fixture->upstream);
+		assert_int_equal(client.request.response.status, fixture->server.conn_count == 1 ? 504 : 200);
+		client_end(&client);
+	}
+	assert_int_equal(fixture->server.conn_count, 2);
+	get(fixture, "/", 200);
+	assert_int_equal(fixture->server.conn_count, 2);
+	rig_run_for(&fixture->rig, 10);
+	assert_int_equal(fixture->rig.slots->workers[0].upstream_sockets, 1);
+}
+
 int
 main(void)
 {
@@ -1134,6 +1164,7 @@ main(void)
 		TEST(test_a_link_that_dies_under_friends),
 		TEST(test_a_stale_link),
 		TEST(test_no_answer_in_time),
+		TEST(test_a_server_that_has_vanished),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

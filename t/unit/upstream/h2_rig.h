@@ -60,6 +60,7 @@ struct h2_server {
 	unsigned	 most_streams;	/* open at a time on a connection */
 	unsigned	 open_streams;
 	unsigned	 data_frames;
+	unsigned	 pings;
 	unsigned	 reads;		/* with bytes */
 	struct text	 last;		/* the head of the last request, then its trailers */
 	struct text	 last_body;
@@ -252,6 +253,7 @@ h2_frame(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
 	struct h2_asked *asked = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
 
 	conn->server->resets += frame->hd.type == NGHTTP2_RST_STREAM;
+	conn->server->pings += frame->hd.type == NGHTTP2_PING;
 	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
 		return 0;
 	if (asked && frame->hd.type == NGHTTP2_HEADERS && conn->server->early && !asked->in_trailers)
