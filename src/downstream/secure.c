@@ -101,6 +101,10 @@ handshake_done(struct conn *conn)
 		h2_begin(conn, span_make(NULL, 0));
 		return;
 	}
+	if (!conn->listener->http1) {
+		handshake_failed(conn, "the client did not offer HTTP/2 (ALPN), and nothing else is spoken here");
+		return;
+	}
 	if (!stream_has_input(&conn->stream))
 		stream_flush(&conn->stream);
 	conn_move(conn, CONN_IDLE);
