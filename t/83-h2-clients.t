@@ -187,7 +187,7 @@ JS
 
 SKIP: {
 	skip 'chromium is not installed', 1 unless can_run('chromium');
-	write_file("$root/page.html", join "\n", '<!doctype html><link rel=stylesheet href=page.css>',
+	write_file("$root/page.html", join "\n", '<!doctype html><link rel=icon href="data:,"><link rel=stylesheet href=page.css>',
 	    (map { "<img src=image$_.svg>" } 1 .. 20),
 	    '<script src=page.js></script>');
 	write_file("$root/page.css", 'body { color: red }');
