@@ -198,9 +198,10 @@ sub content
 sub answer
 {
 	my ($self, $stream, $status, $body, @fields) = @_;
-	$self->say($self->head($stream, 0, ':status' => $status, 'content-length' => length $body,
+	my $is_head = $stream->{method} eq 'HEAD';
+	$self->say($self->head($stream, $is_head, ':status' => $status, 'content-length' => length $body,
 	    'x-connection' => $self->{number}, @fields));
-	$self->content($stream, $body, 1);
+	$self->content($stream, $body, 1) unless $is_head;
 	delete $self->{streams}{$stream->{id}};
 }
 
