@@ -208,7 +208,7 @@ JS
 	my $pid = fork // die "fork: $!";
 	if (!$pid) {
 		setpgrp;
-		$ENV{HOME} = $ENV{XDG_CONFIG_HOME} = $ENV{XDG_CACHE_HOME} = $home;
+		$ENV{$_} = $home for qw(HOME TMPDIR XDG_CONFIG_HOME XDG_CACHE_HOME);
 		open STDOUT, '>', "$home/out";
 		open STDERR, '>&', \*STDOUT;
 		exec 'chromium', '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
