@@ -1,6 +1,6 @@
 /*
- * nghttp2 keeps the frames, the header compression and the states of streams; a stream's user data is ours, and NULL once
- * nobody listens. Bytes of content are never copied on their way in, and once on their way out of `waiting`.
+ * nghttp2 keeps the frames, the header compression and the states of streams; a stream's user data is ours, and NULL
+ * once nobody listens. Bytes of content are never copied on their way in, and once on their way out of `waiting`.
  */
 #include "codec/h2_client.h"
 
@@ -166,7 +166,8 @@ h2_client_ask(struct h2_client *client, struct h2_client_stream *stream, const s
 	if (!h2_client_takes_more(client))
 		return false;
 	count = pairs_lay(client, stream->arena, head);
-	id = nghttp2_submit_request(client->session, NULL, client->pairs, count, has_content ? &provider : NULL, stream);
+	id = nghttp2_submit_request(client->session, NULL, client->pairs, count, has_content ? &provider : NULL,
+	    stream);
 	if (id < 0)
 		return false;
 	stream->id = id;

@@ -14,9 +14,9 @@
  * or chatters without end, ends the session.
  *
  * Flow control. Towards us: a stream's window opens again by h2_client_consume() only, when somebody has taken the
- * content, so one stream holds at most H2_CLIENT_STREAM_WINDOW bytes. The connection's window opens as bytes come: else a
- * few streams that nobody reads would stop all others. Towards the server: what its windows do not let go yet waits in
- * stream->waiting, whose owner must not give more before on_taken.
+ * content, so one stream holds at most H2_CLIENT_STREAM_WINDOW bytes. The connection's window opens as bytes come: else
+ * a few streams that nobody reads would stop all others. Towards the server: what its windows do not let go yet waits in
+ * stream->waiting; how much may wait there is for the owner to say, who hears on_taken when nothing does any more.
  *
  * From inside the events everything may be called but receive, gather and free.
  */
@@ -61,8 +61,8 @@ enum h2_failure {
 
 struct h2_client_events {
 	/*
-	 * A head: status 100 to 199, then one from 200 to 599. The fields stand there for the call only; their texts are in
-	 * the stream's arena. stream->is_ended: nothing follows.
+	 * A head: status 100 to 199, then one from 200 to 599. The fields stand there for the call only; their texts
+	 * are in the stream's arena. stream->is_ended: nothing follows.
 	 */
 	void	(*on_head)(struct h2_client_stream *stream, unsigned status, struct fields *fields);
 

@@ -284,7 +284,7 @@ session_complains(nghttp2_session *session, int error, const char *text, size_t 
 	return 0;
 }
 
-/* Also when GOAWAY or nghttp2 itself takes a stream away: then the code is REFUSED_STREAM, and no RST_STREAM was seen. */
+/* Also when GOAWAY or nghttp2 itself takes a stream away: then the code is REFUSED_STREAM without an RST_STREAM. */
 static int
 stream_closes(nghttp2_session *session, int32_t id, uint32_t code, void *owner)
 {
@@ -302,7 +302,8 @@ stream_closes(nghttp2_session *session, int32_t id, uint32_t code, void *owner)
 	else if (stream->was_reset)
 		client->events->on_failed(stream, H2_FAILED_RESET, reset_why(code));
 	else
-		client->events->on_failed(stream, H2_FAILED_MALFORMED, "content that does not agree with its Content-Length");
+		client->events->on_failed(stream, H2_FAILED_MALFORMED,
+		    "content that does not agree with its Content-Length");
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /*
- * A link ends in two places only: h2_link_fail(), when its connection has broken, and h2_link_settle() at the end of a turn,
- * when it is not needed any more. So whoever is on the stack of an event may go on using it.
+ * A link ends in two places only: h2_link_fail(), when its connection has broken, and h2_link_settle() at the end of a
+ * turn, when it is not needed any more. So whoever is on the stack of an event may go on using it.
  */
 #include "upstream/h2_link.h"
 
@@ -313,7 +313,7 @@ link_open(struct agent *agent, struct h2_link **link_out)
 	return result;
 }
 
-/* An idle connection with something to be read may have been left by the server: that is for its own turn to find out. */
+/* An idle connection with something to be read may have been left by the server: its own turn will find out. */
 static bool
 link_is_quiet(const struct h2_link *link)
 {

@@ -1,7 +1,7 @@
 /*
- * One read a readiness, one write a turn. Gathering comes before telling: when nghttp2 finds that content does not agree
- * with its length, it only says so with the RST_STREAM that it sends, and a response that breaks in its first bytes should
- * not be passed on.
+ * One read a readiness, one write a turn. Gathering comes before telling: when nghttp2 finds that content does not
+ * agree with its length, it only says so with the RST_STREAM that it sends, and a response that breaks in its first
+ * bytes should not be passed on.
  */
 #include "upstream/h2_link_inside.h"
 

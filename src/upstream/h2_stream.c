@@ -1,6 +1,6 @@
 /*
- * What one read brings is kept as pieces of the buffer it lies in, and told when all of it has been looked at: so a small
- * response is one call, and a stream that turns out to be broken can still be answered in another way.
+ * What one read brings is kept as pieces of the buffer it lies in, and told when all of it has been looked at: so a
+ * small response is one call, and a stream that turns out to be broken can still be answered in another way.
  */
 #include "upstream/h2_link_inside.h"
 

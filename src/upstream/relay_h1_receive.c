@@ -1,6 +1,6 @@
 /*
- * A response of an HTTP/1.1 server on its way back. Bytes are read into the worker's one buffer, decoded where they lie and handed to the
- * client's side as pieces; head and content that arrive together leave together.
+ * A response of an HTTP/1.1 server on its way back. Bytes are read into the worker's one buffer, decoded where they lie
+ * and handed to the client's side as pieces; head and content that arrive together leave together.
  *
  * Nothing is passed on before all that has come was found to be well framed, so that a response which breaks in its
  * first bytes can still become a 502.

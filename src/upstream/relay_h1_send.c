@@ -1,7 +1,7 @@
 /*
- * A request to an HTTP/1.1 server on its way out. The head leaves together with the first piece of content when that is there already:
- * one system call for a small request. What the socket does not take waits in relay->out, and the client is stopped
- * until it has left.
+ * A request to an HTTP/1.1 server on its way out. The head leaves together with the first piece of content when that is
+ * there already: one system call for a small request. What the socket does not take waits in relay->out, and the client
+ * is stopped until it has left.
  *
  * A write that fails ends nothing: the server may have answered before it stopped reading. The read that follows tells.
  */
@@ -98,7 +98,9 @@ relay_out_waits(const struct relay *relay)
 void
 relay_watch(struct relay *relay)
 {
-	agent_socket_want(relay->socket, (relay->reads_off ? 0 : WATCH_READ) | (relay_out_waits(relay) ? WATCH_WRITE : 0));
+	unsigned reads = relay->reads_off ? 0 : WATCH_READ, writes = relay_out_waits(relay) ? WATCH_WRITE : 0;
+
+	agent_socket_want(relay->socket, reads | writes);
 }
 
 static void
@@ -135,7 +137,7 @@ relay_bytes_send(struct relay *relay, const struct iovec *pieces, unsigned count
 	relay_watch(relay);
 }
 
-/* -- content --------------------------------------------------------------------------------------------------------- */
+/* -- content ------------------------------------------------------------------------------------------------------- */
 
 static struct span
 last_chunk(struct relay *relay)

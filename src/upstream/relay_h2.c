@@ -1,6 +1,6 @@
 /*
- * A relay to an HTTP/2 server: one stream of one of its agent's links. What one read brings is passed on together, and a
- * small answer with its head in one call; what goes out leaves with that of all other streams at the end of the turn.
+ * A relay to an HTTP/2 server: one stream of one of its agent's links. What one read brings is passed on together, and
+ * a small answer with its head in one call; what goes out leaves with that of all other streams at the end of the turn.
  */
 #include "upstream/relay_parts.h"
 

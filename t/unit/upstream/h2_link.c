@@ -153,8 +153,8 @@ static struct upstream *
 with(struct fixture *fixture, const char *more)
 {
 	return fixture->upstream = rig_upstream(&fixture->rig,
-	    yaml("  api: {servers: [\"http://127.0.0.1:%u\"], protocol: h2, timeouts: {response: 300ms, idle: 300ms}%s%s}",
-	    fixture->server.port, more[0] ? ", " : "", more));
+	    yaml("  api: {servers: [\"http://127.0.0.1:%u\"], protocol: h2, timeouts: {response: 300ms, idle: 300ms}"
+	    "%s%s}", fixture->server.port, more[0] ? ", " : "", more));
 }
 
 static struct upstream *
