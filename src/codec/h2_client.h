@@ -15,8 +15,8 @@
  *
  * Flow control. Towards us: a stream's window opens again by h2_client_consume() only, when somebody has taken the
  * content, so one stream holds at most H2_CLIENT_STREAM_WINDOW bytes. The connection's window opens as bytes come: else
- * a few streams that nobody reads would stop all others. Towards the server: what its windows do not let go yet waits in
- * stream->waiting; how much may wait there is for the owner to say, who hears on_taken when nothing does any more.
+ * a few streams that nobody reads would stop all others. Towards the server: what its windows do not let go yet waits
+ * in stream->waiting; how much may wait there is for the owner to say, who hears on_taken when nothing does any more.
  *
  * From inside the events everything may be called but receive, gather and free.
  */
