@@ -11,7 +11,7 @@
  * half a ClientHello and then nothing, replaced when they are closed.
  * A handshake without a request ends with our close_notify; the server closes first and keeps TIME_WAIT.
  *
- * Prints: done N failed N resumed N late N slowest MS seconds S. late: those a rate asked for while all clients were busy.
+ * Prints, at the end or at SIGTERM: done N failed N resumed N late N slowest MS seconds S. late: those a rate asked for while all clients were busy.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,6 +19,7 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,7 @@ static char request[4096];
 static size_t request_len;
 static bool resumes, holds, is_h2, is_old;
 static double rate;
+static volatile sig_atomic_t is_over;
 static uint64_t done, failed, resumed, late, slowest_ms, held;
 
 static uint64_t
@@ -332,7 +334,7 @@ run(unsigned all, unsigned count, uint64_t until_ms, uint64_t wanted)
 	struct epoll_event events[EVENTS];
 	uint64_t start = now_ms(), next_look = start + 500, started = 0;
 
-	while (now_ms() < until_ms && (!holds || held < wanted)) {
+	while (now_ms() < until_ms && !is_over && (!holds || held < wanted)) {
 		int ready = epoll_wait(poll_fd, events, EVENTS, rate > 0 ? 1 : 100);
 
 		for (int i = 0; i < ready; i++)
@@ -445,6 +447,13 @@ prepare(const char *path)
 	}
 }
 
+static void
+told_to_end(int number)
+{
+	(void)number;
+	is_over = 1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -476,6 +485,7 @@ main(int argc, char **argv)
 	address.sin_port = htons((uint16_t)strtoul(argv[optind], NULL, 10));
 	if (holds && !path)
 		path = "/";
+	signal(SIGTERM, told_to_end);
 	prepare(path);
 	clients = calloc(count + stalled, sizeof(*clients));
 	poll_fd = epoll_create1(EPOLL_CLOEXEC);
