@@ -4,7 +4,7 @@
 #include "codec/h2_session.h"
 
 #include "base/count.h"
-#include "base/memory.h"
+#include "codec/h2_memory.h"
 
 #include <assert.h>
 
@@ -15,37 +15,6 @@ enum { FRAME_HEAD = 9, SETTING_SIZE = 6, CONTINUATIONS_MAX = 8, RESETS_BURST = 1
 extern void nghttp2_option_set_stream_reset_rate_limit(nghttp2_option *option, uint64_t burst, uint64_t rate)
     __attribute__((weak));
 extern void nghttp2_option_set_max_continuations(nghttp2_option *option, size_t count) __attribute__((weak));
-
-/* -- memory -------------------------------------------------------------------------------------------------------- */
-
-static void *
-take(size_t size, void *owner)
-{
-	(void)owner;
-	return memory_alloc(size > 0 ? size : 1);
-}
-
-static void *
-take_zeroed(size_t count, size_t size, void *owner)
-{
-	(void)owner;
-	assert(size == 0 || count <= SIZE_MAX / size);
-	return memory_zalloc(count * size > 0 ? count * size : 1);
-}
-
-static void *
-take_again(void *old, size_t size, void *owner)
-{
-	(void)owner;
-	return memory_resize(old, size > 0 ? size : 1);
-}
-
-static void
-give_back(void *old, void *owner)
-{
-	(void)owner;
-	memory_free(old);
-}
 
 /* -- set-up -------------------------------------------------------------------------------------------------------- */
 
@@ -94,12 +63,11 @@ nghttp2_session *
 h2_session_create(const nghttp2_session_callbacks *callbacks, void *owner, const struct h2_session_limits *limits)
 {
 	static nghttp2_option *options;
-	static nghttp2_mem memory = { .malloc = take, .free = give_back, .calloc = take_zeroed, .realloc = take_again };
 	nghttp2_session *session;
 
 	if (options == NULL)
 		options = options_make();
-	if (nghttp2_session_server_new3(&session, callbacks, owner, options, &memory) != 0)
+	if (nghttp2_session_server_new3(&session, callbacks, owner, options, h2_memory()) != 0)
 		assert(!"nghttp2 makes sessions as long as there is memory");
 	settings_submit(session, limits);
 	return session;
