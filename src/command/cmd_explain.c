@@ -55,7 +55,7 @@ target_fill(struct asker *asker, const char *url, struct err *err)
 	struct uri_target target;
 
 	if (!url_split(&asker->arena, url, &target))
-		return err_set(err, "\"%s\" is no URL: a path (/users/7) or http://host/path", url);
+		return err_set(err, "\"%s\" is no URL: a path (/users/7) or https://host/path", url);
 	if (target.scheme.len > 0 && !span_equal_nocase(target.scheme, SPAN_OF("http")) &&
 	    !span_equal_nocase(target.scheme, SPAN_OF("https")))
 		return err_set(err, "\"%s\" is neither http nor https", url);
@@ -126,12 +126,17 @@ client_fill(struct asker *asker, const struct command_line *line, struct err *er
 static bool
 asker_init(struct asker *asker, const struct command_line *line, struct err *err)
 {
+	bool has_method = line->word_count > 1;
+
 	*asker = (struct asker){ .client = { .port = 0 } };
 	arena_init(&asker->arena, ARENA_BLOCK);
 	request_init(&asker->request, NULL, &asker->arena, &asker->client);
 	asker->request.minor = 1;
-	return method_fill(asker, line->words[0], err) && target_fill(asker, line->words[1], err) &&
-	       client_fill(asker, line, err) && fields_fill(asker, line, err);
+	if (!has_method && http_method_of(span_text(line->words[0])) != HTTP_METHOD_OTHER)
+		return err_set(err, "%s of which URL? A path (/users/7) or https://host/path", line->words[0]);
+	return method_fill(asker, has_method ? line->words[0] : "GET", err) &&
+	       target_fill(asker, line->words[has_method ? 1 : 0], err) && client_fill(asker, line, err) &&
+	       fields_fill(asker, line, err);
 }
 
 /* NULL: the problems have been told. */

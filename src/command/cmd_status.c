@@ -9,25 +9,15 @@
 #include "base/json.h"
 #include "base/units.h"
 #include "command/output.h"
+#include "command/status.h"
 #include "command/table.h"
 
 #define TIMEOUT_MS 5000u
-#define NAMES_WIDTH 48	/* of a certificate */
-#define DAYS_SOME 21	/* left: as the log warns (primary/expiry.c) */
-#define DAYS_FEW 7
-
-enum shape {
-	AS_TEXT,
-	AS_NUMBER,
-	AS_DURATION,	/* of so many ms */
-	AS_AGE,		/* since that moment, in ms of the wall clock */
-	AS_SIZE,
-};
 
 struct column {
-	const char	*title;
-	const char	*key;
-	enum shape	 shape;
+	const char		*title;
+	const char		*key;
+	enum status_shape	 shape;
 };
 
 static const struct column worker_columns[] = {
@@ -35,12 +25,12 @@ static const struct column worker_columns[] = {
 	{ "PID", "pid", AS_NUMBER },
 	{ "STATE", "state", AS_TEXT },
 	{ "UP", "uptime_ms", AS_DURATION },
-	{ "RESTARTS", "restarts", AS_NUMBER },
-	{ "CONNECTIONS", "connections", AS_NUMBER },
-	{ "REQUESTS", "requests", AS_NUMBER },
-	{ "PER SECOND", "requests_per_second", AS_NUMBER },
+	{ "RESTARTS", "restarts", AS_NUMBER_IF_ANY },
+	{ "OPEN", "connections", AS_NUMBER },
 	{ "NOW", "requests_active", AS_NUMBER },
-	{ "UPSTREAM SOCKETS", "upstream_sockets", AS_NUMBER },
+	{ "REQUESTS", "requests", AS_NUMBER },
+	{ "PER S", "requests_per_second", AS_NUMBER },
+	{ "UPSTREAM", "upstream_sockets", AS_NUMBER_IF_ANY },
 	{ "LAG", "loop_lag_ms", AS_DURATION },
 	{ "MEMORY", "rss_bytes", AS_SIZE },
 };
@@ -52,8 +42,8 @@ static const struct column upstream_columns[] = {
 
 /* -- values -------------------------------------------------------------------------------------------------------- */
 
-static void
-value_add(struct json_value value, enum shape shape, struct text *to)
+void
+status_value_add(struct json_value value, enum status_shape shape, struct text *to)
 {
 	uint64_t now_ms = clock_wall_ms(), number;
 
@@ -69,14 +59,13 @@ value_add(struct json_value value, enum shape shape, struct text *to)
 		text_add(to, value.raw);
 }
 
-/* Nothing when it is not there. */
-static void
-member_add(struct json_value object, const char *key, enum shape shape, struct text *to)
+void
+status_member_add(struct json_value object, const char *key, enum status_shape shape, struct text *to)
 {
 	struct json_value value;
 
 	if (json_get(object, key, &value))
-		value_add(value, shape, to);
+		status_value_add(value, shape, to);
 }
 
 static uint64_t
@@ -92,8 +81,22 @@ number_of(struct json_value object, const char *key)
 
 /* -- tables -------------------------------------------------------------------------------------------------------- */
 
+static bool
+is_shown(struct json_value list, const struct column *column)
+{
+	struct json_walk walk = json_walk(list);
+	struct json_value row;
+	struct span key;
+
+	while (column->shape == AS_NUMBER_IF_ANY && json_next(&walk, &key, &row)) {
+		if (number_of(row, column->key) > 0)
+			return true;
+	}
+	return column->shape != AS_NUMBER_IF_ANY;
+}
+
 static void
-rows_add(struct json_value list, const struct column *columns, size_t count, struct table *table)
+rows_add(struct json_value list, const struct column *const *columns, size_t count, struct table *table)
 {
 	struct json_walk walk = json_walk(list);
 	struct json_value row;
@@ -103,7 +106,7 @@ rows_add(struct json_value list, const struct column *columns, size_t count, str
 	while (json_next(&walk, &key, &row)) {
 		for (size_t i = 0; i < count; i++) {
 			text_clear(&cell);
-			member_add(row, columns[i].key, columns[i].shape, &cell);
+			status_member_add(row, columns[i]->key, columns[i]->shape, &cell);
 			table_add(table, text_span(&cell));
 		}
 	}
@@ -114,101 +117,21 @@ static void
 list_print(struct json_value status, const char *key, const struct column *columns, size_t count, struct text *to)
 {
 	struct table_column titles[TABLE_COLUMNS_MAX];
+	const struct column *shown[TABLE_COLUMNS_MAX];
 	struct json_value list;
 	struct table table;
+	size_t shown_count = 0;
 
 	if (!json_get(status, key, &list) || json_count(list) == 0)
 		return;
-	for (size_t i = 0; i < count; i++)
-		titles[i] = (struct table_column){ columns[i].title, columns[i].shape != AS_TEXT };
-	table_init(&table, titles, count);
-	rows_add(list, columns, count, &table);
-	text_add_byte(to, '\n');
-	table_print(&table, to);
-	table_fini(&table);
-}
-
-/* -- certificates -------------------------------------------------------------------------------------------------- */
-
-/* Whole names as far as there is room, the first always: "a.example, b.example, +3". */
-static void
-names_add(struct json_value names, struct text *to)
-{
-	struct json_walk walk = json_walk(names);
-	struct json_value name;
-	struct span key;
-	struct text next = { 0 };
-	size_t shown = 0;
-
-	while (json_next(&walk, &key, &name)) {
-		text_clear(&next);
-		value_add(name, AS_TEXT, &next);
-		if (shown > 0 && to->len + next.len > NAMES_WIDTH)
-			break;
-		text_format(to, "%s%s", shown++ ? ", " : "", next.bytes);
+	for (size_t i = 0; i < count; i++) {
+		if (!is_shown(list, &columns[i]))
+			continue;
+		titles[shown_count] = (struct table_column){ columns[i].title, columns[i].shape != AS_TEXT };
+		shown[shown_count++] = &columns[i];
 	}
-	if (shown < json_count(names))
-		text_format(to, ", +%zu", json_count(names) - shown);
-	text_fini(&next);
-}
-
-static void
-days_add(struct json_value certificate, struct table *table)
-{
-	struct json_value value;
-	uint64_t days;
-
-	if (!json_get(certificate, "days_left", &value) || !json_number(value, &days))
-		table_add_painted(table, SPAN_OF("ended"), PAINT_RED);	/* below zero */
-	else if (days <= DAYS_FEW)
-		table_add_painted(table, value.raw, PAINT_RED);
-	else if (days <= DAYS_SOME)
-		table_add_painted(table, value.raw, PAINT_YELLOW);
-	else
-		table_add(table, value.raw);
-}
-
-static void
-certificate_add(struct json_value certificate, struct table *table)
-{
-	struct json_value names;
-	struct text cell = { 0 };
-
-	member_add(certificate, "subject", AS_TEXT, &cell);
-	table_add(table, text_span(&cell));
-	text_clear(&cell);
-	if (json_get(certificate, "names", &names))
-		names_add(names, &cell);
-	table_add(table, text_span(&cell));
-	days_add(certificate, table);
-	text_clear(&cell);
-	member_add(certificate, "kind", AS_TEXT, &cell);
-	table_add(table, text_span(&cell));
-	text_clear(&cell);
-	member_add(certificate, "listener", AS_TEXT, &cell);
-	table_add(table, text_span(&cell));
-	text_fini(&cell);
-}
-
-static void
-certificates_print(struct json_value status, struct text *to)
-{
-	static const struct table_column titles[] = {
-		{ "CERTIFICATE", false }, { "NAMES", false }, { "DAYS LEFT", true }, { "KIND", false },
-		{ "LISTENER", false },
-	};
-	struct json_value list, certificate;
-	struct json_walk walk;
-	struct table table;
-	struct span key;
-
-	if (!json_get(status, "certificates", &list) || json_count(list) == 0)
-		return;
-	table_init(&table, titles, COUNT(titles));
-	table.has_colours = output_has_colours(stdout);
-	walk = json_walk(list);
-	while (json_next(&walk, &key, &certificate))
-		certificate_add(certificate, &table);
+	table_init(&table, titles, shown_count);
+	rows_add(list, shown, shown_count, &table);
 	text_add_byte(to, '\n');
 	table_print(&table, to);
 	table_fini(&table);
@@ -232,10 +155,10 @@ reload_print(struct json_value status, const char *key, const char *title, struc
 	if (!json_get(status, key, &reload) || !json_get(reload, "at", &at) || at.kind != JSON_STRING)
 		return;
 	line_begin(to, title);
-	member_add(reload, "result", AS_TEXT, to);
+	status_member_add(reload, "result", AS_TEXT, to);
 	text_add_text(to, ", ");
-	value_add(at, AS_TEXT, to);
-	member_add(reload, "message", AS_TEXT, &message);
+	status_value_add(at, AS_TEXT, to);
+	status_member_add(reload, "message", AS_TEXT, &message);
 	if (message.len > 0) {
 		text_add_text(to, ": ");
 		text_add(to, span_first(text_span(&message), span_find(text_span(&message), '\n')));
@@ -248,21 +171,44 @@ static void
 head_print(struct json_value status, struct text *to)
 {
 	line_begin(to, "reeve");
-	member_add(status, "version", AS_TEXT, to);
+	status_member_add(status, "version", AS_TEXT, to);
 	text_add_text(to, ", pid ");
-	member_add(status, "pid", AS_TEXT, to);
+	status_member_add(status, "pid", AS_TEXT, to);
 	text_add_text(to, ", ");
-	member_add(status, "state", AS_TEXT, to);
+	status_member_add(status, "state", AS_TEXT, to);
 	text_add_text(to, ", up ");
-	member_add(status, "uptime_ms", AS_DURATION, to);
+	status_member_add(status, "uptime_ms", AS_DURATION, to);
 	text_add_byte(to, '\n');
 	line_begin(to, "configuration");
-	member_add(status, "config", AS_TEXT, to);
+	status_member_add(status, "config", AS_TEXT, to);
 	text_add_text(to, ", generation ");
-	member_add(status, "generation", AS_TEXT, to);
+	status_member_add(status, "generation", AS_TEXT, to);
 	text_add_byte(to, '\n');
 	reload_print(status, "reload", "last reload", to);
 	reload_print(status, "certificate_swap", "last swap", to);
+}
+
+/* ":443 (tls: h2, http/1.1)"; nothing in brackets where it is what everybody expects. */
+static void
+protocols_add(struct json_value listener, struct text *to)
+{
+	struct json_value has_tls, list, protocol;
+	struct json_walk walk;
+	struct span key;
+	struct text names = { 0 };
+	bool is_secure;
+
+	if (!json_get(listener, "tls", &has_tls) || !json_get(listener, "protocols", &list))
+		return;
+	is_secure = span_is(has_tls.raw, "true");
+	walk = json_walk(list);
+	while (json_next(&walk, &key, &protocol)) {
+		text_add_text(&names, names.len > 0 ? ", " : "");
+		status_value_add(protocol, AS_TEXT, &names);
+	}
+	if (is_secure || !span_is(text_span(&names), "http/1.1"))
+		text_format(to, " (%s%.*s)", is_secure ? "tls: " : "", (int)names.len, names.bytes);
+	text_fini(&names);
 }
 
 static void
@@ -271,21 +217,18 @@ listeners_print(struct json_value status, struct text *to)
 	struct json_value list, listener;
 	struct json_walk walk;
 	struct span key;
-	const char *separator = "";
+	const char *title = "listening";
 
 	if (!json_get(status, "listeners", &list))
 		return;
-	line_begin(to, "listening");
 	walk = json_walk(list);
 	while (json_next(&walk, &key, &listener)) {
-		text_add_text(to, separator);
-		if (listener.kind == JSON_OBJECT)
-			member_add(listener, "address", AS_TEXT, to);
-		else
-			value_add(listener, AS_TEXT, to);
-		separator = ", ";
+		line_begin(to, title);
+		status_member_add(listener, "address", AS_TEXT, to);
+		protocols_add(listener, to);
+		text_add_byte(to, '\n');
+		title = "";
 	}
-	text_add_byte(to, '\n');
 }
 
 /* What all workers together have in this member. */
@@ -309,13 +252,13 @@ static void
 requests_print(struct json_value status, struct json_value totals, struct text *to)
 {
 	line_begin(to, "requests");
-	member_add(status, "requests_per_second", AS_TEXT, to);
+	status_member_add(status, "requests_per_second", AS_TEXT, to);
 	text_format(to, " per second, %llu now, ", (unsigned long long)workers_sum(status, "requests_active"));
-	member_add(totals, "requests", AS_NUMBER, to);
+	status_member_add(totals, "requests", AS_NUMBER, to);
 	text_add_text(to, " in all\n");
 	line_begin(to, "connections");
 	text_format(to, "%llu open, ", (unsigned long long)workers_sum(status, "connections"));
-	member_add(totals, "connections_accepted", AS_NUMBER, to);
+	status_member_add(totals, "connections_accepted", AS_NUMBER, to);
 	text_add_text(to, " accepted\n");
 }
 
@@ -333,13 +276,13 @@ responses_print(struct json_value totals, struct text *to)
 	line_begin(to, "responses");
 	for (size_t i = 0; i < COUNT(classes); i++) {
 		text_format(to, "%s%s", i ? ", " : "", classes[i].label);
-		member_add(totals, classes[i].key, AS_NUMBER, to);
+		status_member_add(totals, classes[i].key, AS_NUMBER, to);
 	}
 	text_add_byte(to, '\n');
 	line_begin(to, "content");
-	member_add(totals, "bytes_in", AS_SIZE, to);
+	status_member_add(totals, "bytes_in", AS_SIZE, to);
 	text_add_text(to, " in, ");
-	member_add(totals, "bytes_out", AS_SIZE, to);
+	status_member_add(totals, "bytes_out", AS_SIZE, to);
 	text_add_text(to, " out\n");
 }
 
@@ -349,13 +292,13 @@ upstreams_print(struct json_value totals, struct text *to)
 	if (number_of(totals, "upstream_requests") == 0)
 		return;
 	line_begin(to, "upstreams");
-	member_add(totals, "upstream_requests", AS_NUMBER, to);
+	status_member_add(totals, "upstream_requests", AS_NUMBER, to);
 	text_add_text(to, " tries, ");
-	member_add(totals, "upstream_failures", AS_NUMBER, to);
+	status_member_add(totals, "upstream_failures", AS_NUMBER, to);
 	text_add_text(to, " failed, ");
-	member_add(totals, "retries", AS_NUMBER, to);
+	status_member_add(totals, "retries", AS_NUMBER, to);
 	text_add_text(to, " retries, ");
-	member_add(totals, "upstream_reuses", AS_NUMBER, to);
+	status_member_add(totals, "upstream_reuses", AS_NUMBER, to);
 	text_add_text(to, " on a kept socket\n");
 }
 
@@ -387,7 +330,7 @@ protocols_print(struct json_value totals, struct text *to)
 		line_begin(to, lines[i].title);
 		for (size_t j = 0; j < COUNT(lines[i].parts) && lines[i].parts[j].key; j++) {
 			text_add_text(to, j ? ", " : "");
-			member_add(totals, lines[i].parts[j].key, AS_NUMBER, to);
+			status_member_add(totals, lines[i].parts[j].key, AS_NUMBER, to);
 			text_format(to, " %s", lines[i].parts[j].label);
 		}
 		text_add_byte(to, '\n');
@@ -400,7 +343,7 @@ log_print(struct json_value totals, struct text *to)
 	if (number_of(totals, "log_dropped") == 0)
 		return;
 	line_begin(to, "log");
-	member_add(totals, "log_dropped", AS_NUMBER, to);
+	status_member_add(totals, "log_dropped", AS_NUMBER, to);
 	text_add_text(to, " lines dropped by workers\n");
 }
 
@@ -418,7 +361,7 @@ status_print(struct json_value status, struct text *to)
 		upstreams_print(totals, to);
 		log_print(totals, to);
 	}
-	certificates_print(status, to);
+	status_certificates_print(status, to);
 	list_print(status, "workers", worker_columns, COUNT(worker_columns), to);
 	list_print(status, "upstreams", upstream_columns, COUNT(upstream_columns), to);
 }

@@ -78,10 +78,10 @@ const struct command commands[] = {
 	{ "check", "", 0, 0, check_options, cmd_check, "tell every error and warning of the configuration",
 	  "Reads the configuration as run and reload would, and prints every problem in it, a line each: file, line, "
 	  "column, the key's path, what is wrong. Exits with 1 when there are errors; warnings alone do not count." },
-	{ "explain", "METHOD URL", 2, 2, explain_options, cmd_explain, "tell which route serves a request, and why",
+	{ "explain", "[METHOD] URL", 1, 2, explain_options, cmd_explain, "tell which route serves a request, and why",
 	  "Goes through the routes as the server would, and tells for each why it does not fit, up to the one that serves "
-	  "the request, with its handler and policies. URL is a path, or whole (http://host/path). Nothing is sent "
-	  "anywhere. Exits with 1 when no route fits." },
+	  "the request, with its handler and policies. METHOD is GET when there is none. URL is a path, or whole "
+	  "(https://host/path). Nothing is sent anywhere. Exits with 1 when no route fits." },
 	{ "status", "", 0, 0, status_options, cmd_status, "show workers, listeners, upstreams and counters",
 	  "Asks the running reeve how it is." },
 	{ "reload", "", 0, 0, reload_options, cmd_reload, "read the configuration again, without losing a connection",

@@ -113,6 +113,20 @@ log_check(const struct site *site, struct conf_problems *problems)
 }
 
 static void
+protocols_pack(const struct listen_options *listen, struct text *packed)
+{
+	struct text protocols = { 0 };
+
+	for (size_t i = 0; i < listen->protocols.count; i++) {
+		if (i > 0)
+			text_add_byte(&protocols, ' ');
+		text_add(&protocols, listen->protocols.items[i]);
+	}
+	pack_span(packed, text_span(&protocols));
+	text_fini(&protocols);
+}
+
+static void
 listeners_pack(const struct site_options *options, struct text *packed)
 {
 	const struct listen_options *listen = options->listen.items;
@@ -123,6 +137,8 @@ listeners_pack(const struct site_options *options, struct text *packed)
 		pack_span(packed, span_make(text, endpoint_format(&listen[i].address, text)));
 		pack_number(packed, listen[i].backlog);
 		pack_flag(packed, listen[i].reuse_port);
+		pack_flag(packed, listen[i].has_tls);
+		protocols_pack(&listen[i], packed);
 	}
 }
 
@@ -166,6 +182,14 @@ identity_unpack(struct unpack *unpack, struct orders *orders)
 		identity->groups[i] = (gid_t)unpack_number(unpack);
 }
 
+static const char *
+text_unpack(struct unpack *unpack, struct orders *orders)
+{
+	struct span span = unpack_span(unpack);
+
+	return span.len == 0 ? NULL : arena_text(&orders->arena, span);
+}
+
 static void
 listeners_unpack(struct unpack *unpack, struct orders *orders)
 {
@@ -184,15 +208,9 @@ listeners_unpack(struct unpack *unpack, struct orders *orders)
 			unpack->is_broken = true;
 		listener->backlog = (int)unpack_number(unpack);
 		listener->reuse_port = unpack_flag(unpack);
+		listener->has_tls = unpack_flag(unpack);
+		listener->protocols = text_unpack(unpack, orders);
 	}
-}
-
-static const char *
-text_unpack(struct unpack *unpack, struct orders *orders)
-{
-	struct span span = unpack_span(unpack);
-
-	return span.len == 0 ? NULL : arena_text(&orders->arena, span);
 }
 
 static void

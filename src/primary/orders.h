@@ -15,9 +15,11 @@ struct site;
 struct conf_problems;
 
 struct orders_listener {
-	struct endpoint	endpoint;
-	int		backlog;
-	bool		reuse_port;
+	struct endpoint	 endpoint;
+	int		 backlog;
+	bool		 reuse_port;
+	bool		 has_tls;
+	const char	*protocols;	/* for people: "h2 http/1.1" */
 };
 
 struct orders {

@@ -44,11 +44,13 @@ static void
 listening_say(const struct primary *primary)
 {
 	const struct listeners *listeners = &primary->current->listeners;
+	const struct orders_listener *orders = primary->current->orders->listeners;
 	char text[128];
 
 	for (size_t i = 0; i < listeners->count; i++)
 		log_say(MSG_LISTENING,
-		    log_span("address", span_make(text, listener_format(listeners->items[i], text))));
+		    log_span("address", span_make(text, listener_format(listeners->items[i], text))),
+		    log_bool("tls", orders[i].has_tls), log_text("protocols", orders[i].protocols));
 }
 
 static void

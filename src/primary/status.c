@@ -150,6 +150,20 @@ add_workers(const struct primary *primary, struct text *json)
 }
 
 static void
+add_protocols(const struct orders_listener *orders, struct text *json)
+{
+	struct span rest = span_text(orders->protocols), protocol;
+
+	text_json_key(json, "tls");
+	text_json_bool(json, orders->has_tls);
+	text_json_key(json, "protocols");
+	text_json_open(json, '[');
+	while (span_cut(&rest, ' ', &protocol))
+		text_json_span(json, protocol);
+	text_json_close(json, ']');
+}
+
+static void
 add_listeners(const struct primary *primary, struct text *json)
 {
 	static const struct listeners none;
@@ -167,6 +181,7 @@ add_listeners(const struct primary *primary, struct text *json)
 		text_json_span(json, span_make(text, listener_format(listeners->items[i], text)));
 		add_number(json, "queue", waiting);
 		add_number(json, "backlog", room);
+		add_protocols(&primary->current->orders->listeners[i], json);
 		text_json_close(json, '}');
 	}
 	text_json_close(json, ']');

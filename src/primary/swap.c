@@ -112,7 +112,7 @@ swap_is_none(struct primary *primary)
 
 	if (strcmp(swap->last_result, "refused") != 0 && strcmp(swap->last_result, "partly") != 0)
 		return;
-	log_say(MSG_CERTIFICATES_SAME, log_span("files", text_span(&swap->files)));
+	log_say(MSG_CERTIFICATES_SAME);
 	swap_note(primary, "ok", SPAN_OF("the certificate files are again what is in use"));
 }
 
