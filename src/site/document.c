@@ -24,7 +24,8 @@ static const char introduction[] =
     "`{query}`\n"
     "  `{uri}` `{request_id}` `{status}` `{header.NAME}` `{cookie.NAME}` `{query.NAME}` `{env.NAME}` and the "
     "captures of\n"
-    "  the route's path. `{{` and `}}` are plain braces.\n"
+    "  the route's path; of the client's TLS `{tls.version}` `{tls.cipher}` `{tls.server_name}`, and of the certificate\n"
+    "  it has shown `{tls.subject}` `{tls.san}` `{tls.fingerprint}`, empty without. `{{` and `}}` are plain braces.\n"
     "- Relative paths start at the file they stand in. Anchors and merge keys work. `include` takes globs; maps of\n"
     "  included files merge in (a name defined twice is an error), their routes come after, in the order of the "
     "names.\n";

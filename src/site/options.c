@@ -3,11 +3,13 @@
  */
 #include "site/options.h"
 
+#include "base/count.h"
 #include "route/stage.h"
 #include "upstream/upstreams.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* -- listen -------------------------------------------------------------------------------------------------------- */
@@ -46,9 +48,33 @@ endpoint_option(struct option_reader *reader, const struct conf_node *node, void
 
 	if (node->kind != CONF_SCALAR)
 		return option_problem(reader, node, "expected an address such as :8080 or unix:/run/site.sock");
+	if (strstr(node->text.at, "://") != NULL)
+		return option_problem(reader, node, "an address has no scheme: write :8443, and add tls where it is "
+		    "https");
 	if (!unix_path_resolve(reader, node, &address))
 		return false;
 	return endpoint_parse(address, field, &err) || option_problem(reader, node, "%s", err.text);
+}
+
+/* As others call them. */
+static const struct {
+	struct span	 alias;
+	const char	*protocol;
+} protocol_aliases[] = {
+	{ SPAN("http/2"), "h2" }, { SPAN("http2"), "h2" }, { SPAN("h2"), "h2" }, { SPAN("h2c"), "h2c" },
+	{ SPAN("http/1"), "http/1.1" }, { SPAN("http/1.1"), "http/1.1" }, { SPAN("http/1.0"), "http/1.1" },
+	{ SPAN("http1"), "http/1.1" }, { SPAN("http1.1"), "http/1.1" }, { SPAN("h1"), "http/1.1" },
+	{ SPAN("http"), "http/1.1" },
+};
+
+static bool
+protocol_problem(struct option_reader *reader, const struct conf_node *node, struct span given)
+{
+	for (size_t i = 0; i < COUNT(protocol_aliases); i++)
+		if (span_equal_nocase(given, protocol_aliases[i].alias))
+			return option_problem(reader, node, "unknown protocol \"%s\": here it is called %s", given.at,
+			    protocol_aliases[i].protocol);
+	return option_problem(reader, node, "unknown protocol \"%s\": known are h2, http/1.1 and h2c", given.at);
 }
 
 static bool
@@ -63,8 +89,7 @@ protocols_option(struct option_reader *reader, const struct conf_node *node, voi
 		struct span protocol = protocols->items[i];
 
 		if (!span_is(protocol, "http/1.1") && !span_is(protocol, "h2") && !span_is(protocol, "h2c"))
-			return option_problem(reader, node, "unknown protocol \"%s\": known are h2, http/1.1 and h2c",
-			    protocol.at);
+			return protocol_problem(reader, node, protocol);
 		for (size_t j = 0; j < i; j++)
 			if (span_equal(protocols->items[j], protocol))
 				return option_problem(reader, node, "%s is listed twice", protocol.at);
@@ -78,10 +103,11 @@ static const struct option listen_options[] = {
 	    .doc = "`:8080` (every interface, IPv6 and IPv4), `127.0.0.1:8080`, `[::1]:8080`, `unix:/path/to.sock`, or "
 	    "`fd:NAME`, a socket passed by systemd."),
 	OPTION_GROUP(struct listen_options, tls, .group = &tls_listen_group,
-	    .present = OPTION_PRESENT(struct listen_options, has_tls), .doc = "Certificates and what goes with them."),
+	    .present = OPTION_PRESENT(struct listen_options, has_tls), .doc = "Makes it https: certificates, and what "
+	    "goes with them. Without this key it is http."),
 	OPTION_CUSTOM(struct listen_options, protocols, .parse = protocols_option, .type = "list",
-	    .doc = "Protocols spoken on this address, the best first. With `tls`: `h2`, `http/1.1` (ALPN), default "
-	    "both; without: `http/1.1`, the default, and `h2c`, HTTP/2 for clients that begin with it."),
+	    .doc = "Protocols spoken on this address, the best first. With `tls`: `h2`, `http/1.1` (ALPN); default: "
+	    "`[h2, http/1.1]`. Without: `http/1.1`, the default, and `h2c`, HTTP/2 for clients that begin with it."),
 	OPTION_FLAG(struct listen_options, proxy_protocol, .def = "false",
 	    .doc = "Every connection begins with a PROXY header, version 1 or 2; only from `trusted_proxies`, "
 	    "others are "
@@ -102,6 +128,15 @@ listen_speaks(const struct listen_options *listen, const char *protocol)
 	return false;
 }
 
+static bool
+protocols_misfit(struct option_reader *reader, const struct conf_node *node, const char *why)
+{
+	option_enter(reader, "protocols");
+	option_problem(reader, conf_get(node, "protocols"), "%s", why);
+	option_leave(reader);
+	return false;
+}
+
 /* What TLS has to do with it. */
 static bool
 protocols_check(struct option_reader *reader, const struct conf_node *node, struct listen_options *listen)
@@ -112,11 +147,9 @@ protocols_check(struct option_reader *reader, const struct conf_node *node, stru
 		listen->protocols = listen->has_tls ? (struct conf_texts){ with_tls, 2 } :
 		    (struct conf_texts){ &with_tls[1], 1 };
 	if (listen->has_tls && listen_speaks(listen, "h2c"))
-		return option_problem(reader, conf_get(node, "protocols"),
-		    "h2c is HTTP/2 in the clear: with tls it is called h2");
+		return protocols_misfit(reader, node, "h2c is HTTP/2 in the clear: with tls it is called h2");
 	if (!listen->has_tls && listen_speaks(listen, "h2"))
-		return option_problem(reader, conf_get(node, "protocols"),
-		    "h2 needs tls; HTTP/2 in the clear is called h2c");
+		return protocols_misfit(reader, node, "h2 needs tls; HTTP/2 in the clear is called h2c");
 	return true;
 }
 
@@ -338,7 +371,10 @@ listen_twice(struct option_reader *reader, const struct conf_node *node, const s
 		for (size_t j = 0; j < i; j++)
 			if (endpoint_equal(&listen[i].address, &listen[j].address)) {
 				endpoint_format(&listen[i].address, text);
-				return !option_problem(reader, conf_get(node, "listen"), "%s is listed twice", text);
+				option_enter(reader, "listen");
+				option_problem(reader, conf_get(node, "listen"), "%s is listed twice", text);
+				option_leave(reader);
+				return true;
 			}
 	return false;
 }
