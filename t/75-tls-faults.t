@@ -6,6 +6,8 @@ use Reeve::Certificates;
 use Reeve::Fault;
 use Reeve::TLS;
 use Digest::MD5 qw(md5_hex);
+use Errno ();
+use IO::Socket::INET;
 
 my $dir = temp_dir();
 my $authority = Reeve::Certificates->new;
@@ -206,6 +208,36 @@ END
 	my ($accepted, $closed) = @{$stormy->status->{totals}}{qw(connections_accepted connections_closed)};
 	is $accepted, $closed, 'the counters add up';
 	is grep({ ($_->{restarts} // 0) > 0 } @{$stormy->status->{workers}}), 0, 'no worker died';
+}
+
+# -- hellos of 128 KB in records of a byte, from many at once: who shakes hands as one should has his turn --
+{
+	my $hello = pack('C C n', 1, 1, 0xffff) . "\3\3" . "\0" x 131_000;
+	my $records = join '', map { pack 'C n n a', 22, 0x0301, 1, $_ } split //, $hello;
+	my $failures = $server->status->{totals}{tls_failures};
+	my $pid = fork // die;
+	if (!$pid) {
+		$SIG{PIPE} = 'IGNORE';
+		my (@socket, @at);
+		my $end = time + 30;
+		while (time < $end && getppid != 1) {
+			for my $i (0 .. 63) {
+				$socket[$i] //= do {
+					$at[$i] = 0;
+					IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port", Blocking => 0) // next;
+				};
+				my $count = syswrite $socket[$i], substr $records, $at[$i], 65536;
+				next if !$count && ($!{EAGAIN} || $!{EINPROGRESS});
+				$at[$i] += $count // 0;
+				$socket[$i] = undef if !$count || $at[$i] >= length $records;
+			}
+		}
+		POSIX::_exit(0);
+	}
+	ok eventually(10, sub { $server->status->{totals}{tls_failures} > $failures + 64 }), 'endless hellos are ended';
+	is scalar(grep { (eval { tls_get($port, '/')->status } // 0) == 200 } 1 .. 5), 5, '... and nobody waits behind them in vain';
+	kill KILL => $pid;
+	waitpid $pid, 0;
 }
 
 finish;

@@ -63,7 +63,7 @@ conn_wants(const struct conn *conn)
 	unsigned wants = conn_wants_input(conn) ? WATCH_READ : WATCH_NOTHING;
 
 	if (conn->state == CONN_HANDSHAKE)
-		return stream_wants(&conn->stream);
+		return list_holds(&conn->turn_node) ? WATCH_NOTHING : stream_wants(&conn->stream);
 	if (conn->state == CONN_H2)
 		return h2_wants(conn);
 	if (exchange && !exchange->broken && !out_is_empty(&exchange->out))
@@ -297,6 +297,7 @@ conn_close(struct conn *conn)
 	if (conn->state == CONN_CLOSED)
 		return;
 	conn_move(conn, CONN_CLOSED);
+	list_remove(&conn->turn_node);
 	timeout_disarm(&conn->timeout);
 	watch_close(&conn->watch);
 	if (conn->cut || (conn->exchange && exchange_is_cut(conn->exchange)))

@@ -43,6 +43,8 @@ struct conn {
 	struct watch				 watch;
 	struct timeout				 timeout;	/* of the state we are in */
 	struct list_node			 node;		/* in downstream->conns */
+	/* in downstream->handshakes, while it waits for its turn */
+	struct list_node			 turn_node;
 	struct later				 later;		/* settles, resumes or frees at the end of the turn */
 	struct stream				 stream;
 	uint8_t					 state;		/* enum conn_state; conn_move() alone writes it */
@@ -120,8 +122,10 @@ struct downstream {
 	struct h2_exchange		*free_h2_exchanges;
 	size_t				 free_h2_count;
 	struct per_client		*per_client;		/* owned; NULL: not limited */
-	uint64_t			 handshake_turn;	/* of the loop, that `handshakes` counts in */
-	unsigned			 handshakes;		/* steps */
+	struct list_node		 handshakes;		/* struct conn by turn_node: first come, first served */
+	struct timer			 handshake_timer;	/* the next turn, while somebody waits for it */
+	uint64_t			 handshake_turn;	/* of the loop, that `handshake_steps` counts in */
+	unsigned			 handshake_steps;
 	char				*buffer;		/* owned: input of whoever reads now */
 	size_t				 buffer_size;
 };
@@ -144,10 +148,11 @@ void			 conn_arm(struct conn *conn);			/* the timeout of the state we are in */
 void			 conn_move(struct conn *conn, enum conn_state state);
 
 /* secure.c: from the first bytes of a TLS connection to its protocol */
-void			 conn_handshake(struct conn *conn);	/* a step, unless this turn has had enough of them */
+void			 conn_handshake(struct conn *conn);	/* a step, or a place in the queue for one */
 /* they have been read already */
 void			 conn_secure_with(struct conn *conn, struct span bytes);
 void			 conn_handshake_late(struct conn *conn);
+void			 handshakes_run(void *downstream);	/* handshake_timer: those who wait */
 void			 secured_free(struct secured *secured);	/* NULL is fine */
 
 /* conn_input.c: bytes to requests and content */

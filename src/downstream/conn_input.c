@@ -363,6 +363,8 @@ handshake_begin(struct conn *conn, struct span *rest_io)
 	rest_io->len = 0;
 	if (bytes.len > 0)
 		conn_secure_with(conn, bytes);
+	if (stream_is_secure(&conn->stream))
+		conn_handshake(conn);
 	return false;
 }
 

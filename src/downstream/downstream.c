@@ -90,6 +90,8 @@ downstream_create(struct loop *loop, const struct downstream_events *events, voi
 	downstream->linger_timeout = timeout_class_for(loop, CONN_LINGER_MS);
 	downstream->drain_timeout = timeout_class_for(loop, DRAIN_IDLE_DEFAULT_MS);
 	list_init(&downstream->conns);
+	list_init(&downstream->handshakes);
+	timer_init(&downstream->handshake_timer, loop, handshakes_run, downstream);
 	return downstream;
 }
 
@@ -154,6 +156,7 @@ downstream_free(struct downstream *downstream)
 		return;
 	downstream->freed = true;
 	end_each_conn(downstream, conn_close);
+	timer_fini(&downstream->handshake_timer);
 	loop_run_laters(downstream->loop);
 	while ((exchange = downstream->free_exchanges) != NULL) {
 		downstream->free_exchanges = exchange->next_free;

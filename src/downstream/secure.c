@@ -1,8 +1,9 @@
 /*
  * From the first bytes of a connection on a TLS listener to the protocol that is spoken inside.
  *
- * A handshake costs as much as a hundred requests, so a turn of the loop has room for a few steps only: what is ready
- * beyond that stays in its socket, epoll tells of it again, and connections that are open are served in between.
+ * A handshake costs as much as a hundred requests, so a turn of the loop has room for a few steps only. Who finds none
+ * stands in a queue for the next turns, behind those who came before: epoll alone would give the same ones the first
+ * steps in every turn. Connections that are open are served in between.
  */
 #include "downstream/conn.h"
 
@@ -12,6 +13,8 @@
 #include "net/tls.h"
 #include "net/tls_server.h"
 #include "store/slots.h"
+
+enum { FIRST_BYTES_MAX = 4096 };	/* of a ClientHello, in one step */
 
 /* What the requests of a connection are told of its TLS. */
 struct secured {
@@ -61,9 +64,30 @@ turn_has_room(struct downstream *downstream)
 
 	if (downstream->handshake_turn != turn) {
 		downstream->handshake_turn = turn;
-		downstream->handshakes = 0;
+		downstream->handshake_steps = 0;
 	}
-	return downstream->handshakes < CONN_HANDSHAKES_A_TURN;
+	return downstream->handshake_steps < CONN_HANDSHAKES_A_TURN;
+}
+
+/* Its bytes wait in the socket. */
+static void
+handshake_wait(struct conn *conn)
+{
+	struct downstream *downstream = conn->downstream;
+
+	if (!list_holds(&conn->turn_node))
+		list_add_last(&downstream->handshakes, &conn->turn_node);
+	if (!timer_is_armed(&downstream->handshake_timer))
+		timer_arm(&downstream->handshake_timer, 0);
+	conn_update(conn);
+}
+
+/* Whether it is this connection's turn: nobody stands before it, and the turn has room. */
+static bool
+handshake_may_step(struct conn *conn)
+{
+	return !list_holds(&conn->turn_node) && list_first(&conn->downstream->handshakes) == NULL &&
+	    turn_has_room(conn->downstream);
 }
 
 /* Anybody can make handshakes fail by the thousand: they are counted, and told only to who asks for it. */
@@ -114,7 +138,7 @@ handshake_done(struct conn *conn)
 static void
 handshake_step(struct conn *conn)
 {
-	conn->downstream->handshakes++;
+	conn->downstream->handshake_steps++;
 	switch (stream_handshake(&conn->stream)) {
 	case STREAM_OK:
 		handshake_done(conn);
@@ -169,7 +193,6 @@ conn_secure_with(struct conn *conn, struct span bytes)
 	tls = tls_server_accept(conn->listener->tls, conn->stream.fd);
 	tls_give(tls, bytes);
 	stream_secure(&conn->stream, tls);
-	handshake_step(conn);
 }
 
 /* Nothing is spent on a connection that has not said anything yet. */
@@ -179,11 +202,14 @@ first_bytes_read(struct conn *conn)
 	char *buffer = conn->downstream->buffer;
 	size_t count;
 
-	switch (stream_read(&conn->stream, buffer, conn->downstream->buffer_size, &count)) {
+	switch (stream_read(&conn->stream, buffer, FIRST_BYTES_MAX, &count)) {
 	case STREAM_OK:
 		conn_secure_with(conn, span_make(buffer, count));
+		if (stream_is_secure(&conn->stream))
+			handshake_step(conn);
 		break;
 	case STREAM_AGAIN:
+		conn_update(conn);
 		break;
 	case STREAM_END:
 	case STREAM_BROKEN:
@@ -192,11 +218,9 @@ first_bytes_read(struct conn *conn)
 	}
 }
 
-void
-conn_handshake(struct conn *conn)
+static void
+handshake_go_on(struct conn *conn)
 {
-	if (!turn_has_room(conn->downstream))
-		return;
 	if (stream_is_secure(&conn->stream)) {
 		handshake_step(conn);
 	} else if (conn->listener->tls) {
@@ -207,4 +231,27 @@ conn_handshake(struct conn *conn)
 		conn_readable(conn);
 		conn_update(conn);
 	}
+}
+
+void
+conn_handshake(struct conn *conn)
+{
+	if (handshake_may_step(conn))
+		handshake_go_on(conn);
+	else
+		handshake_wait(conn);
+}
+
+void
+handshakes_run(void *owner)
+{
+	struct downstream *downstream = owner;
+	struct list_node *node;
+
+	while (turn_has_room(downstream) && (node = list_first(&downstream->handshakes)) != NULL) {
+		list_remove(node);
+		handshake_go_on(LIST_OWNER(node, struct conn, turn_node));
+	}
+	if (list_first(&downstream->handshakes) != NULL)
+		timer_arm(&downstream->handshake_timer, 0);
 }

@@ -19,6 +19,8 @@
  */
 enum { LATE_MESSAGES_MAX = 32, LATE_MESSAGES_MS = 60 * 1000 };
 
+enum { HELLO_MAX = 24 * 1024, HELLO_AND_CHAIN_MAX = 160 * 1024 };	/* bytes of a client's handshake */
+
 /* -- life ---------------------------------------------------------------------------------------------------------- */
 
 struct tls *
@@ -171,6 +173,28 @@ expects_input(const struct tls *tls)
 	return !tls->wire.early && (!SSL_in_before(tls->ssl) || SSL_is_server(tls->ssl));
 }
 
+/*
+ * RFC 8446 lets a ClientHello have 128K, in records of a byte each: 40 ms of work for nothing. Nobody needs more than a
+ * few; who has a certificate to show may need it for its chain.
+ */
+static bool
+is_too_long(const struct tls *tls)
+{
+	uint64_t most = SSL_get_verify_mode(tls->ssl) == SSL_VERIFY_NONE ? HELLO_MAX : HELLO_AND_CHAIN_MAX;
+
+	return SSL_is_server(tls->ssl) && tls->wire.received > most;
+}
+
+static enum stream_result
+handshake_refuse(struct tls *tls, const char *sentence)
+{
+	tls->reason.sentence = sentence;
+	tls->end = STREAM_BROKEN;
+	tls->is_end_told = true;
+	tls->is_deaf = true;
+	return tls->end;
+}
+
 enum stream_result
 tls_handshake(struct tls *tls)
 {
@@ -191,6 +215,8 @@ tls_handshake(struct tls *tls)
 		return tls_write_failed(tls);
 	if (result != STREAM_AGAIN)
 		return handshake_fail(tls);
+	if (is_too_long(tls))
+		return handshake_refuse(tls, "the client's side of it is too long");
 	tls->wants = tls_wire_waiting(&tls->wire) > 0 || SSL_want_write(tls->ssl) ? WATCH_READ | WATCH_WRITE
 										  : WATCH_READ;
 	return STREAM_AGAIN;

@@ -67,6 +67,7 @@ bio_read(BIO *bio, char *to, size_t room, size_t *count_out)
 	*count_out = 0;
 	if (wire->early) {
 		*count_out = early_take(wire, to, room);
+		wire->received += *count_out;
 		return 1;
 	}
 	if (wire->has_ended)
@@ -80,6 +81,7 @@ bio_read(BIO *bio, char *to, size_t room, size_t *count_out)
 	wire->has_ended = count == 0;
 	if (count > 0) {
 		*count_out = (size_t)count;
+		wire->received += *count_out;
 		return 1;
 	}
 	if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))

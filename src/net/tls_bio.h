@@ -22,6 +22,7 @@ struct tls_early;
 struct tls_wire {
 	char			*rest;		/* owned; ciphertext that the socket has not taken; NULL: none */
 	struct tls_early	*early;		/* owned; read before the wire was there; NULL: none is left */
+	uint64_t		 received;	/* bytes given to OpenSSL */
 	uint32_t		 rest_len;
 	uint32_t		 rest_sent;	/* of rest_len */
 	int			 fd;		/* borrowed */
