@@ -20,6 +20,8 @@ routes:
     respond: own
   - match: {path: /large}
     files: {root: $root}
+  - match: {path: /fixed}
+    respond: {file: $root/large}
   - body: {max_size: 100M}
     proxy: http://127.0.0.1:@{[$upstream->port]}
 END
@@ -265,9 +267,10 @@ ends_in 'a header block that comes byte by byte', 0.9, 2.5, $timed, sub {
 sub starve
 {
 	my ($name, $window, $feed) = @_;
+	my @paths = ('/large', '/fixed', '/bytes/2000000');
 	$pss = $server->pss($worker);
 	my $h2 = Reeve::H2->connect(port => $port, auto => 0, settings => [INITIAL_WINDOW_SIZE => $window]);
-	my @ids = map { $h2->request('GET', $_ % 4 ? '/large' : '/bytes/2000000') } 1 .. 40;
+	my @ids = map { $h2->request('GET', $paths[$_ % 3]) } 1 .. 40;
 	$h2->head($_) for @ids;
 	cmp_ok $server->pss($worker) - $pss, '<', 6_000_000,
 	    "$name: 40 answers of 2 MB wait in little memory" unless is_sanitized;

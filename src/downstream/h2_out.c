@@ -175,11 +175,12 @@ content_go(struct h2_exchange *exchange)
 		h2_out_mark(exchange, true);
 	if (exchange->head_waits) {
 		head_submit(exchange, true);
-	} else if (exchange->deferred) {
-		exchange->deferred = false;
-		nghttp2_session_resume_data(exchange->h2->session, exchange->stream_id);
-		h2_schedule(exchange->h2);
+		return;
 	}
+	if (exchange->deferred)
+		nghttp2_session_resume_data(exchange->h2->session, exchange->stream_id);
+	exchange->deferred = false;
+	h2_schedule(exchange->h2);	/* also where a window is waited for: that has its time */
 }
 
 static bool
@@ -192,12 +193,19 @@ has_room(struct h2_exchange *exchange)
 	return room;
 }
 
-/* The first content is often all there is; a stream of it must not fill the arena. */
+/*
+ * The first content is often all there is; a stream of it must not fill the arena. What lasts is not copied at all: else
+ * a client could have as many copies of a large answer as it may have streams.
+ */
 static void
 pieces_keep(struct h2_exchange *exchange, const struct iovec *pieces, unsigned count, size_t length)
 {
 	char *to;
 
+	if (exchange->request.response.lasts && count == 1 && h2_out_waiting(exchange) == 0) {
+		exchange->rest = span_make(pieces->iov_base, pieces->iov_len);
+		return;
+	}
 	if (length > SMALL_MAX || exchange->content_out > 0 || h2_out_waiting(exchange) > 0) {
 		out_add(&exchange->out, pieces, count, 0);
 		return;
@@ -276,6 +284,7 @@ finished(struct h2_exchange *exchange)
 	}
 	exchange->finished = true;
 	h2_content_drop(exchange);
+	h2_out_mark(exchange, true);	/* even an end alone needs a window, as nghttp2 sees it */
 	if (exchange->head_waits && h2_out_waiting(exchange) == 0 && exchange->trailer_count == 0)
 		head_submit(exchange, false);
 	else
@@ -290,8 +299,6 @@ h2_finish_with(struct request *request, const struct iovec *pieces, unsigned cou
 
 	if (content_is_due(exchange, length))
 		pieces_keep(exchange, pieces, count, length);
-	if (h2_out_waiting(exchange) > 0)
-		h2_out_mark(exchange, true);
 	finished(exchange);
 }
 

@@ -51,6 +51,7 @@ respond_start(const void *configured, struct request *request)
 		content = template_fill(respond->template, request);
 	if (respond->content_type.len > 0)
 		fields_add(&request->response.fields, FIELD_CONTENT_TYPE, respond->content_type);
+	request->response.lasts = true;	/* the site's, or the request's own */
 	response_send_content(request, (unsigned)respond->status, content);
 }
 

@@ -69,6 +69,7 @@ struct response {
 	bool		has_length;	/* content_length is known before the first byte */
 	bool		keep_date;	/* fields hold a Date (of an upstream) already */
 	bool		no_content;	/* HEAD, 204, 304: content is counted but not sent */
+	bool		lasts;		/* what is written lives as long as the request: no transport need copy it */
 	uint64_t	content_length;
 };
 

@@ -137,5 +137,6 @@ response_fail(struct request *request, unsigned status, const char *detail, cons
 	request->response.status = status;
 	if (request->guide && request->guide->error_content)
 		content = request->guide->error_content(request, status, detail);
+	request->response.lasts = true;
 	response_send_content(request, status, content);
 }

@@ -36,7 +36,7 @@ struct transport {
 	/* The final head, from request->response. Leaves with the first content, with flush, or with finish. */
 	void	(*start)(struct request *request);
 
-	/* Pieces are used up or copied before it returns. */
+	/* Pieces are used up or copied before it returns, unless response.lasts says that they need not be. */
 	bool	(*write)(struct request *request, const struct iovec *pieces, unsigned count);
 
 	/* fd stays the caller's, open until on_drained or the request's end. False: on_drained tells of its end. */
