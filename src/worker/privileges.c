@@ -3,6 +3,7 @@
 
 #include <grp.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static bool
@@ -19,7 +20,19 @@ identity_take(const struct identity *identity, struct err *err)
 	return true;
 }
 
-/* Becoming another user clears "dumpable", and with it cores and what a debugger of the same user may see. */
+/*
+ * Becoming another user clears "dumpable": no core, and no process of that user may look into our memory, where private
+ * keys are. Only who asks for cores (LimitCORE) gets both back.
+ */
+static void
+cores_allow(void)
+{
+	struct rlimit core;
+
+	if (getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_cur > 0)
+		(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
 bool
 privileges_drop(const struct identity *identity, struct err *err)
 {
@@ -29,6 +42,6 @@ privileges_drop(const struct identity *identity, struct err *err)
 		return true;
 	if (!identity_take(identity, err))
 		return false;
-	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	cores_allow();
 	return true;
 }

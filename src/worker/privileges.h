@@ -19,8 +19,8 @@ struct identity {
 };
 
 /*
- * Becomes `identity` for good (NULL: stays who it is), can gain nothing by exec any more, and may still leave a core. A
- * process that is not root cannot become anybody: then identity must be NULL.
+ * Becomes `identity` for good (NULL: stays who it is), can gain nothing by exec any more, and leaves a core only
+ * where the limit of cores is not 0. A process that is not root cannot become anybody: then identity must be NULL.
  */
 bool	privileges_drop(const struct identity *identity, struct err *err);
 
