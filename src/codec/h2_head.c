@@ -11,7 +11,8 @@
 
 #include <assert.h>
 
-enum { METHOD_MAX = 32, LENGTH_DIGITS_MAX = 19, BOMB_FACTOR = 4, BOMB_MIN = 256 * 1024 };
+enum { METHOD_MAX = 32, LENGTH_DIGITS_MAX = 19, BOMB_FACTOR = 4, BOMB_MIN = 256 * 1024,
+	SHARED_MIN = 256 };
 
 enum { PSEUDO_METHOD = 1, PSEUDO_SCHEME = 2, PSEUDO_AUTHORITY = 4, PSEUDO_PATH = 8 };
 
@@ -228,6 +229,19 @@ known_take(struct h2_head *head, enum field_name id, struct span *value_io)
 	return H2_GOOD;
 }
 
+/*
+ * HPACK lets a few bytes say a long value again and again; in memory it is there once, too. Short ones are not looked for.
+ */
+static struct span
+value_keep(const struct fields *fields, struct span value)
+{
+	for (uint32_t i = 0; value.len >= SHARED_MIN && i < fields->count; i++) {
+		if (span_equal(fields->items[i].value, value))
+			return fields->items[i].value;
+	}
+	return arena_copy(fields->arena, value);
+}
+
 static enum h2_verdict
 regular_add(struct h2_head *head, struct span name, struct span value)
 {
@@ -247,7 +261,7 @@ regular_add(struct h2_head *head, struct span name, struct span value)
 	if ((id != FIELD_COOKIE || !fields_have(fields, FIELD_COOKIE)) && ++head->count > head->limits->header_count)
 		return refused(head, 431, "too many fields");
 	name = id != FIELD_OTHER ? field_name_text(id) : arena_copy(fields->arena, name);
-	fields_add_known(fields, id, name, arena_copy(fields->arena, value));
+	fields_add_known(fields, id, name, value_keep(fields, value));
 	return H2_GOOD;
 }
 

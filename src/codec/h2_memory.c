@@ -10,6 +10,8 @@
 #include <stdalign.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* Under AddressSanitizer nothing is kept, so that it sees who touches what was given back. */
 #if defined(__has_feature)
@@ -21,6 +23,9 @@
 #endif
 
 enum { STEP = 64, LISTS = 8, LARGE = LISTS };	/* pieces of more than STEP * LISTS bytes are not kept */
+
+/* The buffer for frames, of which a page is used where content takes another way. */
+enum { HUGE_MIN = 12 * 1024 };
 
 #ifdef KEEPS_NOTHING
 enum { KEPT_MAX = 0 };
@@ -46,6 +51,21 @@ piece_of(void *bytes)
 	return (struct piece *)(void *)((char *)bytes - offsetof(struct piece, bytes));
 }
 
+/*
+ * Whole pages of it that somebody else has used before are given back to the kernel, so that they cost nothing until they
+ * are used again.
+ */
+static void
+pages_forget(struct piece *piece)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uintptr_t start = ((uintptr_t)piece->bytes + page - 1) & ~(page - 1);
+	uintptr_t end = ((uintptr_t)piece->bytes + piece->room) & ~(page - 1);
+
+	if (start < end)
+		madvise((void *)start, end - start, MADV_DONTNEED);
+}
+
 static void *
 take(size_t size, void *owner)
 {
@@ -64,6 +84,8 @@ take(size_t size, void *owner)
 	piece = memory_alloc(sizeof(*piece) + (list < LISTS ? (list + 1) * STEP : size));
 	piece->list = (uint32_t)list;
 	piece->room = (uint32_t)(list < LISTS ? (list + 1) * STEP : size);
+	if (size >= HUGE_MIN)
+		pages_forget(piece);
 	return piece->bytes;
 }
 

@@ -14,9 +14,10 @@
 #include <assert.h>
 
 enum {
-	TURN_QUANTUM = 512 * 1024,	/* bytes written before other connections get their turn */
-	QUEUE_HIGH = 2000,		/* frames that wait to go out: nothing more is read */
+	TURN_QUANTUM = 512 * 1024,		/* bytes written before other connections get their turn */
+	QUEUE_HIGH = 2000,			/* frames that wait to go out: nothing more is read */
 	ABUSE_LOG_MS = 1000,
+	CROSSING_MAX = 64 * 1024 * 1024,	/* bytes of new streams that may cross our last GOAWAY */
 };
 
 /* -- abuse --------------------------------------------------------------------------------------------------------- */
@@ -261,14 +262,17 @@ bytes_take(struct h2 *h2, struct span bytes)
 
 	h2->receiving = true;
 	h2->windows_grew = false;
+	h2->unseen += (int64_t)bytes.len;
 	result = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.at, bytes.len);
 	h2->receiving = false;
+	if (h2->unseen > H2_UNSEEN_MAX && h2->abuse == NULL)
+		h2->abuse = "content for streams that are over";
 	if (result >= 0 || h2->is_gone || has_errors(h2))
 		return;
 	if (result == NGHTTP2_ERR_BAD_CLIENT_MAGIC)
 		h2->stop_code = NGHTTP2_PROTOCOL_ERROR;
 	else
-		h2->abuse = "CONTINUATION frames, or frames that must be acknowledged";
+		h2->abuse = "frames that must be acknowledged";
 }
 
 /* The client sends no more: he may still wait for answers, but what is incomplete stays so. */
@@ -368,6 +372,7 @@ drain_ends(void *owner)
 	struct h2 *h2 = owner;
 
 	h2->refuses = true;
+	h2->unseen -= CROSSING_MAX;
 	nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h2->session),
 	    NGHTTP2_NO_ERROR, NULL, 0);
 	h2_schedule(h2);

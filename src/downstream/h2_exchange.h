@@ -29,6 +29,10 @@ enum {
 	H2_OUT_HIGH = 64 * 1024,	/* bytes of one stream waiting at which its handler is told to pause */
 	H2_INFORMS_MAX = 32,
 	H2_RESETS_KEPT = 64,
+	H2_CONTINUATIONS_MAX = 8,
+	H2_STRAYS = 8,			/* frames that may cross the end of a stream, */
+	H2_STRAYS_MAX = 4096,		/* ... of all streams that have ended */
+	H2_UNSEEN_MAX = 1024 * 1024,
 };
 
 /* What conn->timeout stands for. */
@@ -54,6 +58,9 @@ struct h2 {
 	bool			 greeted;			/* our preface is laid down */
 	bool			 settled;			/* the client's has come */
 	bool			 in_block;			/* a header block has begun and not ended */
+	uint32_t		 continuations;			/* of the header block that is coming */
+	int64_t			 unseen;	/* bytes of frames that nghttp2 told nothing of, beyond what may be */
+	uint32_t		 strays;	/* frames for closed streams that may come without being counted */
 	uint32_t		 blocks;			/* header blocks begun */
 	uint32_t		 block_timed;			/* which of them conn->timeout stands for */
 	bool			 windows_grew;			/* by the client's SETTINGS, in what was read last */

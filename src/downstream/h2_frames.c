@@ -90,6 +90,7 @@ void
 h2_out_end_sent(struct h2_exchange *exchange)
 {
 	exchange->sent_end = true;
+	h2_out_mark(exchange, false);
 	if (!exchange->remote_ended && !exchange->is_reset) {
 		exchange->is_reset = true;
 		nghttp2_submit_rst_stream(exchange->h2->session, NGHTTP2_FLAG_NONE, exchange->stream_id,
@@ -146,10 +147,10 @@ h2_out_frame(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head
 	exchange->content_out += length;
 	if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
 		h2_out_end_sent(exchange);
-	if (h2_out_waiting(exchange) > 0)
+	if (exchange->finished || h2_out_waiting(exchange) > 0)
 		return 0;
 	h2_out_mark(exchange, false);
-	if (exchange->paused && !exchange->finished)
+	if (exchange->paused)
 		h2_exchange_add_work(exchange);
 	return 0;
 }

@@ -12,7 +12,7 @@
 #include <assert.h>
 
 enum { WINDOW_TINY = 256, WINDOW_SHARE = 4 /* of the connection's, for one stream */, PRIORITY_LENGTH = 5,
-	STOP = NGHTTP2_ERR_CALLBACK_FAILURE };
+	FRAME_HEAD = 9, UNSEEN_CREDIT_MAX = 64 * 1024 * 1024, STOP = NGHTTP2_ERR_CALLBACK_FAILURE };
 
 static struct h2_exchange *
 exchange_of(struct h2 *h2, int32_t stream_id)
@@ -38,18 +38,44 @@ stop_with(struct h2 *h2, uint32_t code)
 }
 
 /*
+ * Frames for streams that are over reach no other callback, and their content none at all: only its bytes are missed
+ * (h2->unseen), of which each stream's end explains a window. Some cross every stream's end; whoever sends more of them
+ * than streams can explain wants nothing but to keep us busy.
+ */
+static int
+stray_take(struct h2 *h2, int32_t stream_id)
+{
+	if (stream_id == 0 || nghttp2_session_find_stream(h2->session, stream_id) != NULL)
+		return 0;
+	if (h2->strays == 0)
+		return spend(h2, H2_COST_EMPTIES);
+	h2->strays--;
+	return 0;
+}
+
+static int
+continuation_begin(struct h2 *h2)
+{
+	if (++h2->continuations <= H2_CONTINUATIONS_MAX)
+		return 0;
+	h2->abuse = "CONTINUATION frames";
+	return STOP;
+}
+
+/*
  * RFC 9113 §5.1.1: a stream's number may not be used again. What nghttp2 has forgotten it drops in silence; that is right
  * only where trailers crossed our own reset.
  */
 static int
 headers_begin(struct h2 *h2, int32_t stream_id)
 {
+	h2->continuations = 0;
 	if (stream_id > nghttp2_session_get_last_proc_stream_id(h2->session) || stream_id % 2 == 0 || h2->refuses ||
 	    nghttp2_session_find_stream(h2->session, stream_id) != NULL)
 		return 0;
 	for (unsigned i = 0; i < H2_RESETS_KEPT; i++) {
 		if (h2->was_reset[i] == stream_id)
-			return 0;
+			return stray_take(h2, stream_id);
 	}
 	return stop_with(h2, NGHTTP2_STREAM_CLOSED);
 }
@@ -72,12 +98,16 @@ on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *frame, void *ow
 	bool is_ack = frame->flags & NGHTTP2_FLAG_ACK;
 
 	(void)session;
+	h2->unseen -= FRAME_HEAD + (int64_t)frame->length;
 	switch (frame->type) {
 	case NGHTTP2_HEADERS:
 		return headers_begin(h2, frame->stream_id);
 	case NGHTTP2_DATA:
-	case NGHTTP2_CONTINUATION:
+		return 0;
 	case NGHTTP2_WINDOW_UPDATE:
+		return stray_take(h2, frame->stream_id);
+	case NGHTTP2_CONTINUATION:
+		return continuation_begin(h2);
 	case NGHTTP2_GOAWAY:
 	case NGHTTP2_PUSH_PROMISE:
 		return 0;
@@ -262,8 +292,13 @@ on_unknown_frame(nghttp2_session *session, void **payload_out, const nghttp2_fra
 static int
 on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t code, void *owner)
 {
-	struct h2_exchange *exchange = exchange_of(owner, stream_id);
+	struct h2 *h2 = owner;
+	struct h2_exchange *exchange = exchange_of(h2, stream_id);
 
+	if (h2->strays < H2_STRAYS_MAX)
+		h2->strays += H2_STRAYS;
+	if (h2->unseen > -UNSEEN_CREDIT_MAX)
+		h2->unseen -= (int64_t)h2->conn->downstream->settings.limits->http2.window / WINDOW_SHARE;
 	if (exchange == NULL)
 		return 0;
 	nghttp2_session_set_stream_user_data(session, stream_id, NULL);

@@ -288,6 +288,25 @@ test_malformed_is_worse_than_refused_when_it_comes_first(void **state)
 	check("x=1|:path=/", true, H2_MALFORMED, 0);
 }
 
+/* What HPACK says in a byte is in memory once. */
+static void
+test_a_value_that_comes_again_is_kept_once(void **state)
+{
+	struct judged judged;
+	char value[3000];
+
+	memset(value, 'x', sizeof(value));
+	judge(&judged, GET, &generous, true);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(add(&judged, SPAN_OF("x"), span_make(value, sizeof(value))), H2_GOOD);
+	assert_true(judged.arena.used < 2 * sizeof(value));
+	value[2999] = 'y';
+	assert_int_equal(add(&judged, SPAN_OF("x"), span_make(value, sizeof(value) - 1)), H2_REFUSED);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(judged.fields.items[i].value.at[2999], 'x');
+	judged_free(&judged);
+}
+
 static void
 test_a_bomb_is_one(void **state)
 {
@@ -362,6 +381,7 @@ main(void)
 		cmocka_unit_test(test_crumbs_become_one_cookie),
 		cmocka_unit_test(test_limits_at_their_edge),
 		cmocka_unit_test(test_malformed_is_worse_than_refused_when_it_comes_first),
+		cmocka_unit_test(test_a_value_that_comes_again_is_kept_once),
 		cmocka_unit_test(test_a_bomb_is_one),
 		cmocka_unit_test(test_trailers),
 	};

@@ -546,6 +546,25 @@ flood_tiny_windows(struct raw_guest *guest, uint32_t i)
 	raw_frame(guest, WINDOW_UPDATE, 0, 0, SPAN_OF("\0\0\0\1"));
 }
 
+/* For streams that were answered long ago. */
+static void
+flood_closed_windows(struct raw_guest *guest, uint32_t i)
+{
+	if (i == 0)
+		raw_is_in_step(guest, 1);
+	raw_frame(guest, WINDOW_UPDATE, 0, 1, SPAN_OF("\0\0\x10\0"));
+}
+
+static void
+flood_closed_data(struct raw_guest *guest, uint32_t i)
+{
+	static const char nothing[1000];
+
+	if (i == 0)
+		raw_is_in_step(guest, 1);
+	raw_frame(guest, DATA, 0, 1, span_make(nothing, sizeof(nothing)));
+}
+
 static void
 flood_unknown(struct raw_guest *guest, uint32_t i)
 {
@@ -587,6 +606,7 @@ test_abuse_is_cut_off(void **state)
 		{ "errors", flood_errors }, { "malformed", flood_malformed }, { "empty data", flood_empty_data },
 		{ "padding", flood_padding }, { "priorities", flood_priorities },
 		{ "priority updates", flood_priority_updates }, { "tiny windows", flood_tiny_windows },
+		{ "closed: windows", flood_closed_windows }, { "closed: data", flood_closed_data },
 		{ "unknown", flood_unknown }, { "continuations", flood_continuations }, { "bomb", flood_bomb },
 	};
 
@@ -608,6 +628,22 @@ test_abuse_is_cut_off(void **state)
 		h2_guest_leave(&other);
 		RAW_END();
 	}
+}
+
+/* Windows that cross the ends of streams are what any client sends. */
+static void
+test_frames_that_cross_the_end_are_no_abuse(void **state)
+{
+	RAW_BEGIN(serve_path);
+	house.limits.http2.resets_per_second = 1;
+	for (uint32_t i = 0; i < 50; i++) {
+		raw_is_in_step(&guest, 1 + 2 * i);
+		raw_frame(&guest, WINDOW_UPDATE, 0, 1 + 2 * i, SPAN_OF("\0\0\x10\0"));
+		raw_frame(&guest, WINDOW_UPDATE, 0, 1 + 2 * i, SPAN_OF("\0\0\x10\0"));
+	}
+	raw_is_in_step(&guest, 101);
+	assert_int_equal(guest.frames[GOAWAY], 0);
+	RAW_END();
 }
 
 /* A page that is left: a hundred requests cancelled at once are no abuse. */
@@ -698,6 +734,33 @@ test_a_stream_without_a_window(void **state)
 	}
 	raw_expect_reset(&guest, 3, NGHTTP2_CANCEL);
 	raw_is_in_step(&guest, 5);
+	RAW_END();
+}
+
+static void
+serve_five_bytes(struct visit *visit)
+{
+	visit_start(visit, 200, -1);
+	visit_write_text(visit, "bytes");
+	visit_wait(visit, 20, visit_finish);
+}
+
+/* All content has left and used the window up: the end alone is waited for, too. */
+static void
+test_a_window_that_is_used_up_exactly(void **state)
+{
+	struct house house;
+	struct raw_guest guest;
+
+	house_open(&house, serve_five_bytes);
+	house.limits.send_timeout = 60;
+	house_configure(&house);
+	raw_open(&house, &guest);
+	raw_frame(&guest, SETTINGS, 0, 0, SPAN_OF("\0\4\0\0\0\5"));
+	raw_get(&guest, 1, END_STREAM);
+	raw_expect_reset(&guest, 1, NGHTTP2_CANCEL);
+	raw_frame(&guest, SETTINGS, 0, 0, SPAN_OF("\0\4\0\0\0\6"));
+	raw_is_in_step(&guest, 3);
 	RAW_END();
 }
 
@@ -897,9 +960,11 @@ main(void)
 		cmocka_unit_test(test_an_error_of_the_connection_ends_all_streams),
 		cmocka_unit_test(test_abuse_is_cut_off),
 		cmocka_unit_test(test_leaving_a_page_is_no_abuse),
+		cmocka_unit_test(test_frames_that_cross_the_end_are_no_abuse),
 		cmocka_unit_test(test_a_head_that_does_not_end),
 		cmocka_unit_test(test_content_that_does_not_come),
 		cmocka_unit_test(test_a_stream_without_a_window),
+		cmocka_unit_test(test_a_window_that_is_used_up_exactly),
 		cmocka_unit_test(test_a_client_that_does_not_read),
 		cmocka_unit_test(test_an_idle_connection_is_let_go),
 		cmocka_unit_test(test_drain),
