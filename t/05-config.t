@@ -127,6 +127,29 @@ bad("listen: [{address: \":1\", tls: {certificates: [{cert: /none.pem, key: /non
 bad("listen: [{address: \":1\", tls: {certificates: [{cert: /none.pem, key: /none.key}]}}]\n$routes",
     'TLS with files that are not there', '1:\d+: listen\[0\]\.tls\.certificates\[0\]\.cert: .*/none\.pem: No such file',
     '1:\d+: listen\[0\]\.tls\.certificates\[0\]\.key: .*/none\.key');
+my $pair = 'certificates: {cert: /none.pem, key: /none.key}';
+for my $case (
+	['true for tls', ':1', 'tls: true', 'tls: expected a map of keys, got "true"'],
+	['an empty tls', ':1', 'tls: {}', 'tls\.certificates: required key is missing'],
+	['a certificate in the place of its list', ':1', 'tls: {cert: /a.pem, key: /a.key}',
+	    'tls\.cert: unknown key \(did you mean "certificates"\?\)'],
+	['a path for the certificates', ':1', 'tls: {certificates: /a.pem}', 'tls\.certificates: expected a map of keys'],
+	['a certificate without its key', ':1', 'tls: {certificates: {cert: /a.pem}}', 'tls\.certificates\.key: required'],
+	['a version too old', ':1', "tls: {$pair, min_version: 1.1}", 'tls\.min_version: expected one of 1\.2, 1\.3'],
+	['no protocol', ':1', "tls: {$pair}, protocols: []", 'protocols: out of range: at least 1'],
+	['a protocol by another name', ':1', "tls: {$pair}, protocols: [HTTP/2]",
+	    'protocols: unknown protocol "HTTP/2": here it is called h2$'],
+	['a protocol that nobody speaks here', ':1', "tls: {$pair}, protocols: [h3]",
+	    'protocols: unknown protocol "h3": known are h2, http/1\.1 and h2c'],
+	['a protocol twice', ':1', "tls: {$pair}, protocols: [h2, h2]", 'protocols: h2 is listed twice'],
+	['h2 without tls', ':1', 'protocols: [h2]', 'protocols: h2 needs tls; HTTP/2 in the clear is called h2c'],
+	['h2c with tls', ':1', "tls: {$pair}, protocols: [h2c]", 'protocols: h2c is HTTP/2 in the clear'],
+) {
+	my ($name, $address, $keys, $what) = @$case;
+	bad("listen: [{address: \"$address\", $keys}]\n$routes", $name, "1:\\d+: listen\\[0\\]\\.(?m:$what)");
+}
+bad("listen: \"https://:443\"\n$routes", 'an address with a scheme', '1:9: listen: an address has no scheme: write :8443, and add tls');
+bad("listen: [\":80\", {address: \":80\", tls: {$pair}}]\n$routes", 'an address twice', '1:\d+: listen: :80 is listed twice');
 bad("${listen}routes: [{websocket: echo}]\n", 'websocket is of a later version',
     '2:\d+: routes\[0\]\.websocket: .*not supported in this version');
 
