@@ -7,6 +7,7 @@
 #include "base/count.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "downstream/h1.h"
 #include "downstream/h2.h"
 #include "store/slots.h"
 
@@ -51,7 +52,7 @@ conn_wants_input(const struct conn *conn)
 
 	if (conn->read_ended)
 		return false;
-	if (exchange == NULL || exchange->ended || content_is_wanted(exchange))
+	if (exchange == NULL || exchange->ended || h1_content_is_wanted(exchange))
 		return true;
 	return exchange->body_done && conn->held_len < CONN_HELD_MAX;
 }
@@ -114,7 +115,7 @@ conn_arm(struct conn *conn)
 		timeout_arm(&conn->timeout, downstream->linger_timeout);
 		break;
 	case CONN_REQUEST:
-		if (exchange && !exchange->tunnel && content_is_wanted(exchange))
+		if (exchange && !exchange->tunnel && h1_content_is_wanted(exchange))
 			timeout_arm(&conn->timeout, body_timeout_of(exchange));
 		else
 			timeout_disarm(&conn->timeout);

@@ -1,6 +1,5 @@
 /*
- * conn: one client's connection. With HTTP/1 there is one exchange on it at a time, and what is pipelined waits; HTTP/2
- * has its own book (h2.h).
+ * conn: one client's connection, whatever is spoken on it: HTTP/1 is h1.h's, HTTP/2 is h2.h's.
  *
  *      PROXY ──▶ HANDSHAKE ──▶ IDLE ◀──▶ HEAD ──▶ REQUEST ──▶ IDLE …      PROXY: the PROXY header is awaited
  *                      └─▶ H2 ◀─┤ (preface) │         │
@@ -13,7 +12,6 @@
 #ifndef REEVE_DOWNSTREAM_CONN_H
 #define REEVE_DOWNSTREAM_CONN_H
 
-#include "codec/h1_chunked.h"
 #include "codec/h1_request.h"
 #include "downstream/downstream.h"
 #include "downstream/out.h"
@@ -68,35 +66,6 @@ struct conn {
 	char					 ip_text[INET6_ADDRSTRLEN];
 };
 
-struct exchange {
-	struct request		 request;	/* first: transport functions get back from it */
-	struct arena		 arena;
-	struct conn		*conn;		/* borrowed */
-	struct exchange		*next_free;
-	struct out		 out;
-	struct timeout		 send_timeout;
-	struct h1_chunked	 chunked;	/* decodes the request's content */
-	enum h1_body		 body;
-	uint64_t		 body_left;	/* H1_BODY_LENGTH */
-	uint64_t		 discarded;	/* bytes of content that nobody wanted */
-	uint64_t		 content_left;	/* of the response, when its length is known */
-	struct span		 head;		/* laid down but not sent; arena */
-	bool			 body_done;	/* all content has come and been given */
-	bool			 wants_body;
-	bool			 end_told;	/* of a request without content: on_body has said `last` */
-	bool			 desynced;	/* no more of the request is read: it came wrong, or too late */
-	bool			 continue_sent;	/* or not needed any more */
-	bool			 close_after;
-	bool			 chunked_out;
-	bool			 until_close;	/* the response ends where the connection does */
-	bool			 paused;	/* the handler was told to wait for on_drained */
-	bool			 finished;	/* the handler has given everything */
-	bool			 broken;	/* the client cannot be reached any more */
-	bool			 ended;		/* over: conn_settle() releases it */
-	bool			 tunnel;
-	uint8_t			 informed;	/* informational responses passed on */
-};
-
 /* What all connections of a worker share. */
 struct downstream {
 	struct loop			*loop;
@@ -149,15 +118,15 @@ void			 conn_move(struct conn *conn, enum conn_state state);
 
 /* secure.c: from the first bytes of a TLS connection to its protocol */
 void			 conn_handshake(struct conn *conn);	/* a step, or a place in the queue for one */
-/* they have been read already */
+/* Its first bytes, read already: TLS begins, or is refused and the connection not secure when it returns. */
 void			 conn_secure_with(struct conn *conn, struct span bytes);
 void			 conn_handshake_late(struct conn *conn);
 void			 handshakes_run(void *downstream);	/* handshake_timer: those who wait */
 void			 secured_free(struct secured *secured);	/* NULL is fine */
 
-/* conn_input.c: bytes to requests and content */
+/* conn_input.c: bytes to whatever protocol they are */
 void			 conn_readable(struct conn *conn);
-bool			 content_is_wanted(const struct exchange *exchange);	/* by the handler, or to get past it */
+void			 conn_await_head(struct conn *conn);	/* something has begun that may become a request */
 
 /*
  * Something has changed that lets held input be used, or the exchange is over: goes on from there. Never before whoever
@@ -166,29 +135,13 @@ bool			 content_is_wanted(const struct exchange *exchange);	/* by the handler, o
 void			 conn_go_on(struct conn *conn);
 void			 conn_resume(struct conn *conn);	/* what conn_go_on() leaves to the end of the turn */
 
-/* h2_exchange.c */
-void			 h2_exchanges_free(struct downstream *downstream);	/* those kept for the next requests */
+/* h1_exchange.c, h2_exchange.c: those kept for the next requests */
+void			 h1_exchanges_free(struct downstream *downstream);
+void			 h2_exchanges_free(struct downstream *downstream);
 
 /* count.c: every request, whatever its protocol */
 void			 downstream_count_begin(struct downstream *downstream);
 void			 downstream_count_end(struct downstream *downstream, const struct request *request);
-
-/* exchange.c: one request and its response */
-struct exchange		*exchange_create(struct conn *conn);
-void			 exchange_begin(struct exchange *exchange);		/* it is the connection's from now on */
-void			 exchange_release(struct exchange *exchange);
-/* both directions are over, or nothing can move any more */
-void			 exchange_end(struct exchange *exchange);
-void			 exchange_complete(struct exchange *exchange);		/* ends it when nothing is left to do */
-bool			 exchange_is_cut(const struct exchange *exchange);	/* its end must not look like one */
-/* tells the handler, and ends */
-void			 exchange_gone(struct exchange *exchange, const char *why);
-/* takes it from the handler */
-void			 exchange_fail(struct exchange *exchange, unsigned status, const char *why);
-
-/* exchange_out.c: the response on its way out */
-extern const struct transport h1_transport;
-void			 exchange_writable(struct exchange *exchange);
 
 /*
  * head.c: what every protocol makes of a request's head; uri and host lie in the request's arena, request->authority is

@@ -1,15 +1,16 @@
 /*
- * Bytes that arrive become request heads and content.
+ * Bytes that arrive become requests and content, by whatever protocol they are.
  *
  * They are read into the worker's shared buffer and used from there; what has to wait moves to conn->held. While a
  * request is in flight what follows it is pipelined input and waits its turn.
  *
- *	conn_readable ─▶ conn_consume ─▶ request_begin ─▶ on_request        one round for each complete head,
- *	                      └────────▶ content_feed  ─▶ on_body           or piece of content
+ *	conn_readable ─▶ conn_consume ─▶ h1_begin ─▶ on_request             one round for each complete head,
+ *	                      └────────▶ h1_content_feed ─▶ on_body           or piece of content
  */
 #include "downstream/conn.h"
 
 #include "base/memory.h"
+#include "downstream/h1.h"
 #include "downstream/h2.h"
 #include "net/proxy_header.h"
 #include "store/slots.h"
@@ -67,223 +68,16 @@ held_keep(struct conn *conn, struct span rest)
 	}
 }
 
-/* -- a head -------------------------------------------------------------------------------------------------------- */
-
-static struct span
-span_move(struct span from, ptrdiff_t distance)
-{
-	return from.at ? span_make(from.at + distance, from.len) : from;
-}
-
-/* The head's bytes move into the request's arena, and every span into them along. */
-static void
-head_keep(struct request *request, struct h1_request_head *head, struct span bytes)
-{
-	struct span kept = arena_copy(request->arena, bytes);
-	ptrdiff_t distance = kept.at - bytes.at;
-
-	for (uint32_t i = 0; i < request->fields.count; i++) {
-		struct field *field = &request->fields.items[i];
-
-		if (field->name.at >= bytes.at && field->name.at < bytes.at + bytes.len)
-			field->name = span_move(field->name, distance);
-		field->value = span_move(field->value, distance);
-	}
-	head->method_name = span_move(head->method_name, distance);
-	head->target = span_move(head->target, distance);
-	head->authority = span_move(head->authority, distance);
-	head->host = span_move(head->host, distance);
-	head->uri.query = span_move(head->uri.query, distance);
-	if (head->uri.path.at >= bytes.at && head->uri.path.at < bytes.at + bytes.len)
-		head->uri.path = span_move(head->uri.path, distance);	/* an absolute form's "/" may be ours */
-}
-
-static void
-request_fill(struct exchange *exchange, const struct h1_request_head *head)
-{
-	struct request *request = &exchange->request;
-
-	request->method = head->method;
-	request->method_name = head->method_name;
-	request->target = head->target;
-	request->authority = head->authority;
-	request->minor = head->minor;
-	request->wants_upgrade = head->has_upgrade;
-	request->expects_continue = head->expects_continue;
-	request->has_length = head->body == H1_BODY_LENGTH || fields_have(&request->fields, FIELD_CONTENT_LENGTH);
-	request->content_length = head->content_length;
-	request->has_body = head->body == H1_BODY_CHUNKED || head->content_length > 0;
-	exchange->body = request->has_body ? head->body : H1_BODY_NONE;
-	exchange->body_left = head->content_length;
-	exchange->body_done = !request->has_body;
-	exchange->continue_sent = !head->expects_continue;
-	exchange->close_after = !head->keep_alive;
-	if (head->body == H1_BODY_CHUNKED)
-		h1_chunked_init(&exchange->chunked, &request->trailers,
-		    (uint32_t)exchange->conn->downstream->head_limits.header_size);
-}
-
-/* It would send back what proxies have added for the server alone (RFC 9110 §9.3.8). */
-static void
-trace_refuse(struct exchange *exchange)
-{
-	fields_add(&exchange->request.response.fields, FIELD_ALLOW,
-	    SPAN_OF("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
-	exchange_fail(exchange, 405, "TRACE is not supported");
-}
-
-static void
-request_dispatch(struct exchange *exchange, const struct h1_request_head *head)
-{
-	struct conn *conn = exchange->conn;
-	struct downstream *downstream = conn->downstream;
-	const struct limits *limits = downstream->settings.limits;
-	const char *why;
-
-	conn->requests++;
-	if (downstream->draining || (limits->keepalive_requests > 0 && conn->requests >= limits->keepalive_requests))
-		exchange->close_after = true;
-	if (!head_complete(&exchange->request, &head->uri, head->host, downstream->settings.trusted_proxies, &why))
-		exchange_fail(exchange, 400, why);
-	else if (exchange->request.method == HTTP_CONNECT)
-		exchange_fail(exchange, 501, "CONNECT is not supported");
-	else if (exchange->request.method == HTTP_TRACE)
-		trace_refuse(exchange);
-	else
-		downstream->events->on_request(downstream->owner, &exchange->request);
-}
-
-/* Not complete: is it at least the beginning of something that fits? The parser has seen to the limits. */
-static void
-head_wait(struct conn *conn, struct span rest)
-{
-	if (conn->state == CONN_IDLE && rest.len > 0) {
-		conn_move(conn, CONN_HEAD);
-		conn_arm(conn);
-	}
-}
-
-/* False: the head is not complete. */
-static bool
-request_begin(struct conn *conn, struct span *rest_io)
-{
-	struct exchange *exchange = exchange_create(conn);
-	struct request *request = &exchange->request;
-	struct h1_request_head head = { 0 };
-	size_t used = 0;
-
-	switch (h1_request_parse(*rest_io, &conn->downstream->head_limits, &request->fields, &head, &used)) {
-	case H1_AGAIN:
-		exchange_release(exchange);
-		head_wait(conn, *rest_io);
-		return false;
-	case H1_BAD:
-		exchange_begin(exchange);
-		request->fields.count = 0;
-		request->fields.seen = 0;
-		exchange_fail(exchange, head.status, head.why);
-		return true;
-	case H1_OK:
-		break;
-	}
-	exchange_begin(exchange);
-	head_keep(request, &head, span_first(*rest_io, used));
-	*rest_io = span_skip(*rest_io, used);
-	request_fill(exchange, &head);
-	request_dispatch(exchange, &head);
-	return true;
-}
-
-/* -- content ------------------------------------------------------------------------------------------------------- */
-
-static void
-content_give(struct exchange *exchange, struct span piece, bool last)
-{
-	struct request *request = &exchange->request;
-
-	if (exchange->finished || request->events == NULL) {
-		exchange->body_done = last;
-		exchange->discarded += piece.len;
-		if (exchange->discarded > CONN_DISCARD_MAX)
-			exchange->close_after = true;
-		return;
-	}
-	request->bytes_in += piece.len;
-	if (!exchange->tunnel && request->bytes_in > request->body_max) {
-		exchange_fail(exchange, 413, "the content is larger than this route allows");
-		return;
-	}
-	exchange->body_done = last;
-	if (request->events->on_body)
-		request->events->on_body(request, piece, last);
-}
-
-static void
-content_feed_chunked(struct exchange *exchange, struct span *rest_io)
-{
-	struct span piece;
-
-	switch (h1_chunked_read(&exchange->chunked, rest_io, &piece)) {
-	case H1_CHUNK_DATA:
-		content_give(exchange, piece, false);
-		break;
-	case H1_CHUNK_END:
-		content_give(exchange, span_make(NULL, 0), true);
-		break;
-	case H1_CHUNK_BAD:
-		exchange_fail(exchange, 400, exchange->chunked.why);
-		break;
-	case H1_CHUNK_AGAIN:
-		break;
-	}
-}
-
-/* One piece, or nothing when the input is used up. */
-static void
-content_feed(struct exchange *exchange, struct span *rest_io)
-{
-	struct span piece = *rest_io;
-
-	if (exchange->body == H1_BODY_CHUNKED && !exchange->tunnel) {
-		content_feed_chunked(exchange, rest_io);
-		return;
-	}
-	if (!exchange->tunnel) {
-		piece = span_first(*rest_io, exchange->body_left < rest_io->len ? (size_t)exchange->body_left :
-		    rest_io->len);
-		exchange->body_left -= piece.len;
-	}
-	*rest_io = span_skip(*rest_io, piece.len);
-	content_give(exchange, piece, !exchange->tunnel && exchange->body_left == 0);
-}
-
-bool
-content_is_wanted(const struct exchange *exchange)
-{
-	return !exchange->body_done && !exchange->desynced && (exchange->wants_body || exchange->finished);
-}
-
-/* The client has ended his side, and everything he sent has been used that can be for now. */
-static void
-input_over(struct conn *conn)
-{
-	struct exchange *exchange = conn->exchange;
-
-	if (exchange == NULL) {
-		conn_close(conn);
-	} else if (!content_is_wanted(exchange)) {
-		return;
-	} else if (exchange->tunnel) {
-		content_give(exchange, span_make(NULL, 0), true);
-	} else if (exchange->finished) {
-		exchange->desynced = exchange->close_after = true;
-		exchange_complete(exchange);
-	} else {
-		exchange_gone(exchange, "the client ended before its content did");
-	}
-}
-
 /* -- one round after another --------------------------------------------------------------------------------------- */
+
+void
+conn_await_head(struct conn *conn)
+{
+	if (conn->state != CONN_IDLE)
+		return;
+	conn_move(conn, CONN_HEAD);
+	conn_arm(conn);
+}
 
 /* The PROXY header, once. False: wait for more, or closed. */
 static bool
@@ -377,13 +171,13 @@ protocol_begin(struct conn *conn, struct span *rest_io)
 		rest_io->len = 0;
 		return false;
 	case BEGINS_UNKNOWN:
-		head_wait(conn, *rest_io);
+		conn_await_head(conn);
 		return false;
 	case BEGINS_HTTP1:
 		break;
 	}
 	if (conn->listener->http1 || stream_is_secure(&conn->stream))
-		return request_begin(conn, rest_io);
+		return h1_begin(conn, rest_io);
 	slot_add(&conn->downstream->slot->totals.connections_refused, 1);
 	conn_close(conn);
 	return false;
@@ -402,9 +196,9 @@ conn_consume_step(struct conn *conn, struct span *rest_io)
 		return conn->state == CONN_IDLE;
 	}
 	if (exchange) {
-		if (!content_is_wanted(exchange) || rest_io->len == 0)
+		if (!h1_content_is_wanted(exchange) || rest_io->len == 0)
 			return false;
-		content_feed(exchange, rest_io);
+		h1_content_feed(exchange, rest_io);
 		exchange_complete(exchange);
 		return true;
 	}
@@ -441,7 +235,7 @@ conn_consume(struct conn *conn, struct span rest)
 		return;
 	}
 	if (conn->read_ended)
-		input_over(conn);
+		h1_input_over(conn);
 	if (conn->state == CONN_REQUEST)
 		conn_arm(conn);
 	conn_update(conn);
@@ -527,7 +321,7 @@ room_for_input(const struct conn *conn)
 {
 	size_t room = conn->downstream->buffer_size;
 
-	if (conn->exchange && !conn->exchange->ended && !content_is_wanted(conn->exchange) &&
+	if (conn->exchange && !conn->exchange->ended && !h1_content_is_wanted(conn->exchange) &&
 	    CONN_HELD_MAX - conn->held_len < room)
 		room = CONN_HELD_MAX - conn->held_len;
 	return room;

@@ -150,19 +150,13 @@ downstream_connections(const struct downstream *downstream)
 void
 downstream_free(struct downstream *downstream)
 {
-	struct exchange *exchange;
-
 	if (downstream == NULL)
 		return;
 	downstream->freed = true;
 	end_each_conn(downstream, conn_close);
 	timer_fini(&downstream->handshake_timer);
 	loop_run_laters(downstream->loop);
-	while ((exchange = downstream->free_exchanges) != NULL) {
-		downstream->free_exchanges = exchange->next_free;
-		arena_fini(&exchange->arena);
-		memory_free(exchange);
-	}
+	h1_exchanges_free(downstream);
 	h2_exchanges_free(downstream);
 	per_client_free(downstream->per_client);
 	memory_free(downstream->buffer);

@@ -1,6 +1,6 @@
 /* rooms: base loop conf http net codec request downstream store */
 /* Who asked, for what, by which scheme: from the head and from what trusted proxies tell. */
-#include "downstream/conn.h"
+#include "downstream/h1.h"
 
 #include "http/uri.h"
 
@@ -177,7 +177,7 @@ knows_tls(void **state)
 	struct asked asked;
 
 	asked_init(&asked, "192.0.2.1", NO_FIELDS);
-	asked.client.is_tls = true;
+	asked.client.tls = &(struct client_tls){ .version = SPAN("TLSv1.3") };
 	assert_true(asked_complete(&asked, "/"));
 	assert_true(span_is(asked.request.scheme, "https"));
 	arena_fini(&asked.arena);

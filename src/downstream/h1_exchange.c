@@ -2,7 +2,7 @@
  * One request and its response on a connection: made from a recycled struct, ended once, released when nobody on the
  * stack can still hold it.
  */
-#include "downstream/conn.h"
+#include "downstream/h1.h"
 
 #include "base/memory.h"
 #include "request/response.h"
@@ -93,6 +93,18 @@ exchange_release(struct exchange *exchange)
 	exchange->next_free = downstream->free_exchanges;
 	downstream->free_exchanges = exchange;
 	downstream->free_count++;
+}
+
+void
+h1_exchanges_free(struct downstream *downstream)
+{
+	struct exchange *exchange;
+
+	while ((exchange = downstream->free_exchanges) != NULL) {
+		downstream->free_exchanges = exchange->next_free;
+		arena_fini(&exchange->arena);
+		memory_free(exchange);
+	}
 }
 
 void

@@ -2,7 +2,7 @@
  * The response on its way out: framing (RFC 9112 §6), the head laid down once, head and content in one system call, and
  * a queue only for what the socket did not take.
  */
-#include "downstream/conn.h"
+#include "downstream/h1.h"
 
 #include "base/put.h"
 #include "codec/h1_write.h"
