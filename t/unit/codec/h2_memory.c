@@ -68,6 +68,48 @@ test_growing(void **state)
 	memory->free(piece, NULL);
 }
 
+enum { BUFFER = 16394, MANY = 600 };
+
+/* More buffers for frames than one slab has, given back in another order. */
+static void
+test_many_buffers(void **state)
+{
+	nghttp2_mem *memory = h2_memory();
+	static char *buffers[MANY];
+
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < MANY; i++) {
+			buffers[i] = memory->realloc(NULL, BUFFER, NULL);
+			memcpy(buffers[i], &i, sizeof(i));
+			memcpy(buffers[i] + BUFFER - sizeof(i), &i, sizeof(i));
+		}
+		for (unsigned i = 0; i < MANY; i++) {
+			assert_memory_equal(buffers[i], &i, sizeof(i));
+			assert_memory_equal(buffers[i] + BUFFER - sizeof(i), &i, sizeof(i));
+		}
+		for (unsigned i = 0; i < MANY; i++)
+			memory->free(buffers[(i * 7 + 3) % MANY], NULL);
+	}
+}
+
+static void
+test_a_buffer_that_grows(void **state)
+{
+	nghttp2_mem *memory = h2_memory();
+	char *buffer = memory->malloc(BUFFER, NULL);
+
+	memset(buffer, 'b', BUFFER);
+	buffer = memory->realloc(buffer, 20480, NULL);
+	buffer = memory->realloc(buffer, 40000, NULL);
+	for (unsigned i = 0; i < BUFFER; i++)
+		assert_int_equal(buffer[i], 'b');
+	memory->free(buffer, NULL);
+	buffer = memory->calloc(1, BUFFER, NULL);
+	for (unsigned i = 0; i < BUFFER; i++)
+		assert_int_equal(buffer[i], 0);
+	memory->free(buffer, NULL);
+}
+
 int
 main(void)
 {
@@ -75,6 +117,8 @@ main(void)
 		cmocka_unit_test(test_pieces_of_every_size),
 		cmocka_unit_test(test_zeroed),
 		cmocka_unit_test(test_growing),
+		cmocka_unit_test(test_many_buffers),
+		cmocka_unit_test(test_a_buffer_that_grows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
