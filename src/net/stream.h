@@ -41,8 +41,9 @@ void			 stream_init(struct stream *stream, int fd);		/* plain */
 void			 stream_secure(struct stream *stream, struct tls *tls);	/* takes tls; nothing was read before */
 
 /*
- * STREAM_OK: done (what TLS has to say by itself, session tickets, leaves with the first write or stream_flush());
- * STREAM_AGAIN: wait for what stream_wants() says; STREAM_END: the peer left. Plain streams are done at once.
+ * STREAM_OK: done, but for what leaves with the first write or stream_flush(): a server's session tickets, a client's
+ * last words, without which the server is not done. STREAM_AGAIN: wait for what stream_wants() says; STREAM_END: the
+ * peer left. Plain streams are done at once.
  */
 enum stream_result	 stream_handshake(struct stream *stream);
 unsigned		 stream_wants(const struct stream *stream);	/* enum watch_for */

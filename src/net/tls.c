@@ -113,17 +113,20 @@ late_message_count(int is_written, int version, int type, const void *bytes, siz
 	tls->wire.may_receive = false;
 }
 
-/* Tickets are the only thing that a server of TLS 1.3 says last: they can wait for the answer to the first request. */
+/*
+ * What is said last can wait for the first write when nobody waits for it: the tickets of a server of TLS 1.3, and
+ * whatever a client says last, since its request follows.
+ */
 static bool
-is_only_tickets(const struct tls *tls)
+last_words_may_wait(const struct tls *tls)
 {
-	return SSL_is_server(tls->ssl) && SSL_version(tls->ssl) >= TLS1_3_VERSION;
+	return !SSL_is_server(tls->ssl) || SSL_version(tls->ssl) >= TLS1_3_VERSION;
 }
 
 static enum stream_result
 handshake_finish(struct tls *tls)
 {
-	bool may_wait = is_only_tickets(tls);
+	bool may_wait = last_words_may_wait(tls);
 
 	tls->is_ready = true;
 	tls->is_full = has_more_inside(tls);

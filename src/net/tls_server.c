@@ -92,10 +92,12 @@ static bool
 certificates_set(const struct tls_server *server, SSL_CTX *context, const struct tls_set *set)
 {
 	for (unsigned i = 0; i < TLS_KEY_KINDS; i++) {
-		const struct tls_certificate *certificate = &server->certificates[set->of_kind[i] - 1];
+		const struct tls_certificate *certificate;
 
-		if (set->of_kind[i] > 0 &&
-		    !SSL_CTX_use_cert_and_key(context, certificate->leaf, certificate->key, certificate->chain, 1))
+		if (set->of_kind[i] == 0)
+			continue;
+		certificate = &server->certificates[set->of_kind[i] - 1];
+		if (!SSL_CTX_use_cert_and_key(context, certificate->leaf, certificate->key, certificate->chain, 1))
 			return false;
 	}
 	return true;

@@ -23,7 +23,8 @@ enum { TLS_FINGERPRINT = 64 };	/* hexadecimal digits */
 unsigned	tls_text_alternatives(const struct x509_st *certificate, unsigned kinds, struct text *to);
 
 void		tls_text_name(const struct X509_name_st *name, struct text *to);		/* RFC 4514, ASCII */
-bool		tls_text_common_name(const struct X509_name_st *name, struct text *to);		/* UTF-8; false: none, or an empty one */
+/* UTF-8; false: none, or an empty one */
+bool		tls_text_common_name(const struct X509_name_st *name, struct text *to);
 void		tls_text_fingerprint(const struct x509_st *certificate, struct text *to);	/* SHA-256 */
 void		tls_text_serial(const struct x509_st *certificate, struct text *to);		/* hexadecimal */
 

@@ -3,9 +3,10 @@
  * nobody has borrowed it. A busy socket keeps its interest in reads across requests, so that a request costs no
  * epoll_ctl.
  */
-#include "upstream/agent_socket.h"
+#include "upstream/agent.h"
 
 #include "base/memory.h"
+#include "upstream/agent_socket.h"
 #include "upstream/h2_link.h"
 #include "upstream/peer.h"
 #include "upstream/world.h"

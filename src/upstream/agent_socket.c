@@ -32,12 +32,14 @@ socket_hear_again(struct agent_socket *socket)
 		timer_arm(&world->inside_timer, 0);
 }
 
+/* The last words of a handshake leave with what the borrower writes at once, and at the latest now. */
 static void
 socket_opened(struct agent_socket *socket)
 {
 	socket->is_handshaking = false;
 	agent_socket_want(socket, WATCH_READ);
 	socket->events->on_connected(socket->owner, 0, NULL);
+	stream_flush(&socket->stream);
 }
 
 /* A session that the server does not get along with is not offered again. */

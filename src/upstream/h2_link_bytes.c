@@ -75,15 +75,16 @@ void
 h2_link_turn(struct later *later)
 {
 	struct h2_link *link = LIST_OWNER(later, struct h2_link, turn);
+	bool is_sound;
 
-	if (!link_send(link)) {
-		h2_link_fail(link, 0, h2_client_why(link->client));
-		return;
-	}
 	link->is_on_stack = true;
-	h2_link_tell(link);
+	is_sound = link_send(link);
+	if (is_sound)
+		h2_link_tell(link);
 	link->is_on_stack = false;
-	if (!link->is_connecting && h2_client_is_over(link->client) && !is_waiting(link))
+	if (!is_sound)
+		h2_link_fail(link, 0, h2_client_why(link->client));
+	else if (!link->is_connecting && h2_client_is_over(link->client) && !is_waiting(link))
 		h2_link_fail(link, 0, h2_client_why(link->client));
 	else
 		h2_link_settle(link);

@@ -183,6 +183,7 @@ h2_stream_ask(struct h2_stream *stream, struct arena *arena, struct h2_client_he
 		stream->codec.has_written_all = !has_content;
 		stream->was_refused = true;
 		stream_tell_later(stream);
+		h2_link_look_at_client(link);	/* another try must not come here */
 	}
 	loop_later(link->world->loop, &link->turn);
 }

@@ -96,6 +96,34 @@ shakes_in_few_calls(void **state)
 	pair_close(&pair);
 }
 
+/* As a client: what it says last leaves with its first request, or when it is told to. */
+static void
+asks_in_few_calls(void **state)
+{
+	for (unsigned flushes = 0; flushes < 2; flushes++) {
+		struct pair pair;
+
+		pair_open(&pair, TLS_CLIENT, made.client, made.server);
+		assert_int_equal(stream_handshake(&pair.stream), STREAM_AGAIN);
+		wait_for(pair.other, POLLIN);
+		assert_int_equal(SSL_do_handshake(pair.peer), -1);
+		wait_input(&pair);
+		assert_int_equal(stream_handshake(&pair.stream), STREAM_OK);
+		assert_int_equal(stream_wants(&pair.stream), WATCH_READ);
+		assert_int_equal(calls.sends, 1);
+		if (flushes)
+			stream_flush(&pair.stream);
+		else
+			says(&pair, "request", false);
+		assert_int_equal(calls.sends, 2);
+		wait_for(pair.other, POLLIN);
+		assert_int_equal(SSL_do_handshake(pair.peer), 1);
+		if (!flushes)
+			assert_heard(&pair, "request");
+		pair_close(&pair);
+	}
+}
+
 static void
 flushes_tickets(void **state)
 {
@@ -214,6 +242,7 @@ is_refused_after_the_handshake(void **state)
 		assert_int_equal(SSL_do_handshake(pair.peer), -1);
 		while (stream_handshake(&pair.stream) == STREAM_AGAIN)
 			SSL_do_handshake(pair.peer);
+		stream_flush(&pair.stream);
 		wait_for(pair.other, POLLIN);
 		assert_int_equal(SSL_do_handshake(pair.peer), -1);
 		wait_input(&pair);
@@ -391,6 +420,7 @@ main(void)
 		cmocka_unit_test(shakes_as_client),
 		cmocka_unit_test(shakes_tls12),
 		cmocka_unit_test(shakes_in_few_calls),
+		cmocka_unit_test(asks_in_few_calls),
 		cmocka_unit_test(flushes_tickets),
 		cmocka_unit_test(resumes),
 		cmocka_unit_test(keeps_sessions_of_cut_connections),

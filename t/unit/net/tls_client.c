@@ -113,6 +113,8 @@ talk_shake(struct talk *talk)
 	talk->result = STREAM_AGAIN;
 	for (int i = 0; i < TURNS_MAX && talk->result == STREAM_AGAIN; i++) {
 		talk->result = stream_handshake(&talk->stream);
+		if (talk->result == STREAM_OK)
+			stream_flush(&talk->stream);
 		SSL_do_handshake(talk->server);
 	}
 	ERR_clear_error();

@@ -265,6 +265,8 @@ pair_shake(struct pair *pair)
 		}
 		if (result == STREAM_AGAIN)
 			result = stream_handshake(&pair->stream);
+		if (result == STREAM_OK && answer != 1)
+			stream_flush(&pair->stream);	/* a client's last words */
 		if (result != STREAM_AGAIN && result != STREAM_OK)
 			return result;
 		if (result == STREAM_OK && answer == 1)

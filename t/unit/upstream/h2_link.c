@@ -94,6 +94,15 @@ goaway_a_few_times(struct h2_asked *asked)
 	    NGHTTP2_NO_ERROR, NULL, 0);
 }
 
+/* The server leaves, and sends the last request elsewhere. */
+static void
+goaway_before_503(struct h2_asked *asked)
+{
+	if (failures_left > 0)
+		nghttp2_submit_goaway(asked->conn->session, NGHTTP2_FLAG_NONE, asked->id, NGHTTP2_NO_ERROR, NULL, 0);
+	refuse_with_503(asked);
+}
+
 static void
 goaway_and_answer(struct h2_asked *asked)
 {
@@ -953,6 +962,21 @@ test_goaway_behind_an_answer(void **state)
 	assert_int_equal(h2_server_open_conns(&fixture->server), 0);
 }
 
+/* The other try goes out while the bytes with GOAWAY are still looked at: not on that link. */
+static void
+test_goaway_before_503(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->server.answer = goaway_before_503;
+	with(fixture, "retry: {attempts: 1}");
+	failures_left = 1;
+	get(fixture, "/", 200);
+	assert_int_equal(fixture->server.conn_count, 2);
+	assert_int_equal(fixture->totals->upstream_failures, 1);
+	assert_int_equal(fixture->totals->retries, 1);
+}
+
 static void
 test_resets(void **state)
 {
@@ -1157,6 +1181,7 @@ main(void)
 		TEST(test_refused_streams),
 		TEST(test_goaway_takes_back),
 		TEST(test_goaway_behind_an_answer),
+		TEST(test_goaway_before_503),
 		TEST(test_resets),
 		TEST(test_503_is_tried_again),
 		TEST(test_a_link_that_dies),
