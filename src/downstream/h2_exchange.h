@@ -26,13 +26,13 @@
 #include <nghttp2/nghttp2.h>
 
 enum {
-	H2_OUT_HIGH = 64 * 1024,	/* bytes of one stream waiting at which its handler is told to pause */
+	H2_OUT_HIGH = 64 * 1024,		/* bytes of one stream waiting at which its handler is told to pause */
 	H2_INFORMS_MAX = 32,
 	H2_RESETS_KEPT = 64,
 	H2_CONTINUATIONS_MAX = 8,
-	H2_STRAYS = 8,			/* frames that may cross the end of a stream, */
-	H2_STRAYS_MAX = 4096,		/* ... of all streams that have ended */
-	H2_UNSEEN_MAX = 1024 * 1024,
+	H2_STRAYS = 8,				/* frames that may cross the end of a stream, */
+	H2_STRAYS_MAX = 4096,			/* ... of all streams that have ended */
+	H2_UNSEEN_MAX = 16 * 1024 * 1024,	/* more than sockets hold of what crosses a reset */
 };
 
 /* What conn->timeout stands for. */

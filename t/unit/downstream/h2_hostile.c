@@ -558,7 +558,7 @@ flood_closed_windows(struct raw_guest *guest, uint32_t i)
 static void
 flood_closed_data(struct raw_guest *guest, uint32_t i)
 {
-	static const char nothing[1000];
+	static const char nothing[16384];
 
 	if (i == 0)
 		raw_is_in_step(guest, 1);
