@@ -16,6 +16,7 @@
 enum {
 	PSEUDO_MAX = 6,	/* the four of a request, Content-Length, one to spare */
 	ACKS_MAX = 256,	/* that wait to be sent: who floods us without reading */
+	HEAD_OUT_MAX = 2 << 20,	/* more than any client may send (`limits.header_size`); nghttp2 has 64K */
 };
 
 /* -- for all files ------------------------------------------------------------------------------------------------- */
@@ -58,6 +59,7 @@ option_make(void)
 	nghttp2_option_set_no_auto_window_update(option, 1);
 	nghttp2_option_set_no_closed_streams(option, 1);
 	nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
+	nghttp2_option_set_max_send_header_block_length(option, HEAD_OUT_MAX);
 	return option;
 }
 

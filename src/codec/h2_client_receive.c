@@ -284,7 +284,17 @@ session_complains(nghttp2_session *session, int error, const char *text, size_t 
 	return 0;
 }
 
-/* Also when GOAWAY or nghttp2 itself takes a stream away: then the code is REFUSED_STREAM without an RST_STREAM. */
+/* By the server, by GOAWAY, or by nghttp2, which could not make the frames: the last two without RST_STREAM. */
+static const char *
+refused_why(const struct h2_client *client, const struct h2_client_stream *stream)
+{
+	if (stream->was_reset)
+		return reset_why(NGHTTP2_REFUSED_STREAM);
+	if (!stream->is_laid && h2_client_takes_more(client))
+		return "the request's head is too large to be sent";
+	return "it takes no more requests on this connection";
+}
+
 static int
 stream_closes(nghttp2_session *session, int32_t id, uint32_t code, void *owner)
 {
@@ -297,8 +307,7 @@ stream_closes(nghttp2_session *session, int32_t id, uint32_t code, void *owner)
 	if (stream->is_ended)
 		return 0;
 	if (code == NGHTTP2_REFUSED_STREAM)
-		client->events->on_failed(stream, H2_FAILED_UNPROCESSED, stream->was_reset ? reset_why(code)
-		    : "it takes no more requests on this connection");
+		client->events->on_failed(stream, H2_FAILED_UNPROCESSED, refused_why(client, stream));
 	else if (stream->was_reset)
 		client->events->on_failed(stream, H2_FAILED_RESET, reset_why(code));
 	else

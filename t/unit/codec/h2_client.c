@@ -302,6 +302,21 @@ ask(struct pair *pair, struct heard *heard, const char *method, bool has_content
 	return h2_client_ask(pair->client, &heard->stream, &head, has_content);
 }
 
+static bool
+ask_at_length(struct pair *pair, struct heard *heard, struct span value, unsigned count)
+{
+	struct fields fields;
+	const struct h2_client_head head = {
+		.method = SPAN("GET"), .scheme = SPAN("http"), .authority = SPAN("a.test"), .path = SPAN("/"),
+		.fields = &fields,
+	};
+
+	fields_init(&fields, &heard->arena, NULL, 0);
+	for (unsigned i = 0; i < count; i++)
+		fields_add_named(&fields, SPAN_OF("X-Long"), value);
+	return h2_client_ask(pair->client, &heard->stream, &head, false);
+}
+
 static void
 asked(struct pair *pair, struct heard *heard)
 {
@@ -330,6 +345,33 @@ test_a_request(void **state)
 }
 
 /* However the bytes are cut. */
+/* As large as `limits.header_size` may let a client's be; and what no limit lets through is told as what it is. */
+static void
+test_a_large_request(void **state)
+{
+	enum { LONG = 30000, TOO_MANY = 100 };
+	struct pair *pair = *state;
+	struct heard heard, other;
+	char *value = memory_alloc(LONG);
+
+	memset(value, '~', LONG);
+	heard_init(&heard, pair);
+	assert_true(ask_at_length(pair, &heard, span_make(value, LONG), 3));
+	exchange(pair);
+	assert_true(pair->came.len > (size_t)3 * LONG);
+	answer(pair, 1, "200", "", "", NULL);
+	exchange(pair);
+	assert_string_equal(heard.text.bytes, "200 (0) . ");
+	heard_init(&other, pair);
+	assert_true(ask_at_length(pair, &other, span_make(value, LONG), TOO_MANY));
+	exchange(pair);
+	assert_string_equal(other.text.bytes, "UNPROCESSED ");
+	assert_true(h2_client_takes_more(pair->client));
+	heard_fini(&heard);
+	heard_fini(&other);
+	memory_free(value);
+}
+
 static void
 test_any_cut(void **state)
 {
@@ -712,6 +754,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, pair_open, pair_close)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_request),
+		TEST(test_a_large_request),
 		TEST(test_any_cut),
 		TEST(test_informational),
 		TEST(test_content_out),

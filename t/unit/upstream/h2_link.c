@@ -726,6 +726,38 @@ test_a_head_too_large(void **state)
 	assert_int_equal(fixture->server.conn_count, 1);
 }
 
+static struct upstream_world *drained;
+
+static void
+drain_world(struct request *request)
+{
+	(void)request;
+	upstream_world_drain(drained);
+}
+
+/* The last request of a link ends while its bytes are being made, and with it the need for the link. */
+static void
+test_a_request_that_never_leaves(void **state)
+{
+	static const struct request_guide guide = { .on_response = drain_world };
+	struct fixture *fixture = *state;
+	struct fake_client client;
+	char *target = large_text(3000000);
+
+	target[0] = '/';
+	plain(fixture);
+	drained = fixture->rig.world;
+	client_begin(&client, "GET", target, NULL);
+	client.request.guide = &guide;
+	fetch(&fixture->rig, &client, fixture->upstream);
+	assert_int_equal(client.request.response.status, 502);
+	assert_string_equal(client.request.why, "the request's head is too large to be sent");
+	rig_run_for(&fixture->rig, 20);
+	assert_int_equal(h2_server_open_conns(&fixture->server), 0);
+	client_end(&client);
+	memory_free(target);
+}
+
 static void
 test_head_and_no_content(void **state)
 {
@@ -1173,6 +1205,7 @@ main(void)
 		TEST(test_bad_fields),
 		TEST(test_statuses),
 		TEST(test_a_head_too_large),
+		TEST(test_a_request_that_never_leaves),
 		TEST(test_head_and_no_content),
 		TEST(test_no_http2_at_all),
 		TEST(test_upgrades_are_refused),
