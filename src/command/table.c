@@ -33,16 +33,28 @@ width_of(struct span cell)
 	return width;
 }
 
+/* How many bytes at the start are one character that a terminal would obey: ASCII's, or U+0080 to U+009F in UTF-8. */
+static size_t
+control_length(struct span bytes)
+{
+	unsigned char first = (unsigned char)bytes.at[0];
+
+	if (first < 0x20 || first == 0x7f)
+		return 1;
+	return first == 0xc2 && bytes.len > 1 && (unsigned char)bytes.at[1] < 0xa0 ? 2 : 0;
+}
+
 static void
 cell_add(struct table *table, struct span cell, char paint)
 {
 	size_t column = table->cell_count++ % table->column_count;
 	size_t width = width_of(cell);
 
-	for (size_t i = 0; i < cell.len; i++) {
-		unsigned char byte = (unsigned char)cell.at[i];
+	while (cell.len > 0) {
+		size_t control = control_length(cell);
 
-		text_add_byte(&table->cells, byte < 0x20 || byte == 0x7f ? '?' : (char)byte);
+		text_add_byte(&table->cells, control > 0 ? '?' : cell.at[0]);
+		cell = span_skip(cell, control > 0 ? control : 1);
 	}
 	text_add_byte(&table->cells, '\n');
 	text_add_byte(&table->paints, paint);

@@ -13,9 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOOK_EVERY_MS 5000u
 #define HINT_MS 20u	/* many events, one look */
-#define QUIET_MS 250u
 #define READS_MAX 16
 #define HINTS (IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB)
 
@@ -32,6 +30,7 @@ struct file_watch {
 	struct loop		*loop;
 	file_watch_fn		*on_change;
 	void			*owner;		/* borrowed */
+	struct file_watch_pace	 pace;
 	int			 hint_fd;	/* inotify, owned; -1: none */
 	bool			 is_hinted;
 	struct watch		 hint;
@@ -108,11 +107,11 @@ watch_look(struct file_watch *watch)
 	bool has_moved = files_look(watch);
 
 	watch->is_hinted = false;
-	timer_arm(&watch->look, LOOK_EVERY_MS);
+	timer_arm(&watch->look, watch->pace.look_ms);
 	if (!files_differ(watch))
 		timer_disarm(&watch->quiet);
 	else if (has_moved || !timer_is_armed(&watch->quiet))
-		timer_arm(&watch->quiet, QUIET_MS);
+		timer_arm(&watch->quiet, watch->pace.quiet_ms);
 }
 
 static void
@@ -190,11 +189,12 @@ hints_open(struct file_watch *watch)
 /* -- from outside -------------------------------------------------------------------------------------------------- */
 
 struct file_watch *
-file_watch_create(struct loop *loop, file_watch_fn *on_change, void *owner)
+file_watch_create(struct loop *loop, struct file_watch_pace pace, file_watch_fn *on_change, void *owner)
 {
 	struct file_watch *watch = memory_zalloc(sizeof(*watch));
 
 	watch->loop = loop;
+	watch->pace = pace;
 	watch->on_change = on_change;
 	watch->owner = owner;
 	watch->hint_fd = -1;

@@ -1,9 +1,9 @@
 /*
  * file_watch: files of which somebody wants to know when they have changed on the disk.
  *
- * What counts is stat(2) through all symbolic links, every 5 s; inotify on the directories of the paths only says when to
- * look sooner: it may be wrong, late, or not to be had. A change is told when nothing more has happened for 250 ms,
- * because a certificate and its key are two files.
+ * What counts is stat(2) through all symbolic links, from time to time; inotify on the directories of the paths only
+ * says when to look sooner: it may be wrong, late, or not to be had. A change is told when nothing more has happened
+ * for a while, because a certificate and its key are two files.
  */
 #ifndef REEVE_PRIMARY_FILE_WATCH_H
 #define REEVE_PRIMARY_FILE_WATCH_H
@@ -32,7 +32,14 @@ struct file_watch;
 /* Again from time to time until the change has been taken up. */
 typedef void		 file_watch_fn(void *owner);
 
-struct file_watch	*file_watch_create(struct loop *loop, file_watch_fn *on_change, void *owner);
+/* How often it looks when nothing hints at a change, and how long nothing more must have happened. */
+struct file_watch_pace {
+	uint64_t	look_ms;
+	uint64_t	quiet_ms;
+};
+
+struct file_watch	*file_watch_create(struct loop *loop, struct file_watch_pace pace, file_watch_fn *on_change,
+    void *owner);
 void			 file_watch_free(struct file_watch *watch);	/* NULL is fine */
 
 /* These from now on, compared with their marks. Copied. */

@@ -15,6 +15,8 @@
 
 #define AGAIN_MS 60000
 
+static const struct file_watch_pace pace = { .look_ms = 5000, .quiet_ms = 250 };
+
 /* -- how it ended -------------------------------------------------------------------------------------------------- */
 
 static void
@@ -220,7 +222,7 @@ swap_start(struct primary *primary)
 
 	swap->last_result = "none";
 	timer_init(&swap->again, primary->loop, swap_again, primary);
-	swap->watch = file_watch_create(primary->loop, swap_changed, primary);
+	swap->watch = file_watch_create(primary->loop, pace, swap_changed, primary);
 	swap_watch(primary);
 }
 

@@ -44,11 +44,14 @@ test_only_titles(void **state)
 static void
 test_cells_are_harmless(void **state)
 {
-	static const char *const cells[] = { "\xc3\xa9t\xc3\xa9", "1", "a\nb\033[2J\x7f" };
+	static const char *const cells[] = {
+		"\xc3\xa9t\xc3\xa9", "1", "a\nb\033[2J\x7f", "\xc2\x9b", "2", "\xc2\x80" "2J\xc2\x9f\xc2\xa0\xc2",
+	};
 
-	assert_table(cells, 3,
+	assert_table(cells, 6,
 	    "NAME  N  WHY\n"
-	    "\xc3\xa9t\xc3\xa9   1  a?b?[2J?\n");
+	    "\xc3\xa9t\xc3\xa9   1  a?b?[2J?\n"
+	    "?     2  ?2J?\xc2\xa0\xc2\n");
 }
 
 /* Colours take no room. */

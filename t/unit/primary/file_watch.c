@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+enum { LOOK_MS = 200, QUIET_MS = 100, SETTLED_MS = LOOK_MS + 50, LIMIT_MS = 10000 };
+
 struct house {
 	struct loop		*loop;
 	struct file_watch	*watch;
@@ -66,7 +68,7 @@ set_up(void **state)
 	put(house->cert, "cert");
 	put(house->key, "key");
 	house->loop = loop_create(NULL);
-	house->watch = file_watch_create(house->loop, hear, house);
+	house->watch = file_watch_create(house->loop, (struct file_watch_pace){ LOOK_MS, QUIET_MS }, hear, house);
 	timer_init(&house->limit, house->loop, too_long, house);
 	*state = house;
 	return 0;
@@ -114,10 +116,10 @@ static void
 assert_told_once(struct house *house)
 {
 	house->told = 0;
-	run(house, 10000);
+	run(house, LIMIT_MS);
 	assert_int_equal(house->told, 1);
 	file_watch_take_up(house->watch);
-	run(house, 320);
+	run(house, SETTLED_MS);
 	assert_int_equal(house->told, 1);
 }
 
@@ -143,11 +145,11 @@ test_nothing_happens(void **state)
 	struct house *house = *state;
 
 	use_both(house);
-	run(house, 500);
+	run(house, SETTLED_MS);
 	assert_int_equal(house->told, 0);
 	file_watch_use(house->watch, NULL, 0);
 	put(house->cert, "other");
-	run(house, 400);
+	run(house, SETTLED_MS);
 	assert_int_equal(house->told, 0);
 }
 
@@ -256,9 +258,9 @@ test_quiet_is_waited_for(void **state)
 	use_both(house);
 	put(house->key, "other");
 	timer_init(&timer, house->loop, change_cert, house);
-	timer_arm(&timer, 150);
+	timer_arm(&timer, QUIET_MS / 2);
 	assert_told_once(house);
-	assert_true(house->told_at_ms - start_ms >= 150 + 240);
+	assert_true(house->told_at_ms - start_ms >= QUIET_MS + QUIET_MS / 2 - 10);
 	timer_fini(&timer);
 }
 
@@ -270,9 +272,9 @@ test_told_until_taken_up(void **state)
 
 	use_both(house);
 	put(house->key, "other");
-	run(house, 10000);
+	run(house, LIMIT_MS);
 	assert_int_equal(house->told, 1);
-	run(house, 10000);
+	run(house, LIMIT_MS);
 	assert_int_equal(house->told, 2);
 	assert_told_once(house);
 }
@@ -287,9 +289,9 @@ test_taken_back(void **state)
 	snprintf(saved, sizeof(saved), "%s/saved", house->directory);
 	use_both(house);
 	assert_int_equal(rename(house->cert, saved), 0);
-	run(house, 100);
+	run(house, QUIET_MS / 2);
 	assert_int_equal(rename(saved, house->cert), 0);
-	run(house, 600);
+	run(house, SETTLED_MS);
 	assert_int_equal(house->told, 0);
 }
 
