@@ -73,11 +73,11 @@ static const struct option tls_client_options[] = {
 	    .doc = "The server must show a certificate that somebody we trust has signed, that is valid today and that "
 	    "names it. `false` is for tests."),
 	OPTION_PATH(struct tls_client_options, ca,
-	    .doc = "Whom to trust instead of the system's roots: certificates in PEM, of authorities or of the servers "
-	    "themselves. Read again when it changes."),
+	    .doc = "Whom to trust instead of the system's roots: certificates in PEM, of authorities (roots, or those in "
+	    "the middle of a chain, without their issuer) or of the servers themselves. Read again when it changes."),
 	OPTION_CUSTOM(struct tls_client_options, server_name, .parse = server_name_option, .type = "host name",
-	    .doc = "The name that is asked for (SNI) and that the certificate must have. Otherwise the host of the "
-	    "server's URL."),
+	    .doc = "The name that is asked for (SNI) and that the certificate must have among its alternative names; a "
+	    "common name alone does not count. Otherwise the host of the server's URL."),
 	OPTION_PATH(struct tls_client_options, cert,
 	    .doc = "Our certificate, for servers that want one: PEM, its chain after it. Read again when it changes."),
 	OPTION_PATH(struct tls_client_options, key, .doc = "Its private key: PEM, not encrypted."),

@@ -95,14 +95,15 @@ hash_key_option(struct option_reader *reader, const struct conf_node *node, void
 
 static const struct option agent_options[] = {
 	OPTION_NUMBER(struct agent_limits, max_sockets, .def = "256", .min = "1", .max = "65535",
-	    .doc = "Sockets to one server, per worker. Requests beyond that wait in the queue."),
+	    .doc = "Sockets to one server, per worker, with a request each; with `protocol: h2` as many on each as the "
+	    "server allows, at most 128. Requests beyond that wait in the queue."),
 	OPTION_NUMBER(struct agent_limits, max_free_sockets, .def = "256", .min = "0", .max = "65535",
 	    .doc = "Of those, how many are kept open while no request needs them."),
 	OPTION_DURATION(struct agent_limits, idle_timeout, .def = "50s", .min = "0s", .max = "1d",
 	    .doc = "How long a free socket is kept; less when the server's `Keep-Alive` says so. `0s`: until it is "
 	    "closed."),
 	OPTION_NUMBER(struct agent_limits, max_requests, .def = "0", .min = "0", .max = "1000000000",
-	    .doc = "Requests on one socket before it is replaced. 0: no limit."),
+	    .doc = "Requests on one socket, or HTTP/2 connection, before it is replaced. 0: no limit."),
 	OPTION_DURATION(struct agent_limits, max_age, .def = "0s", .min = "0s", .max = "365d",
 	    .doc = "Age at which a socket is replaced once its request is done. `0s`: no limit."),
 	OPTION_END
@@ -110,7 +111,8 @@ static const struct option agent_options[] = {
 
 static const struct option_group agent_group = {
 	.name = "agent", .rows = agent_options, .size = sizeof(struct agent_limits),
-	.doc = "The keep-alive sockets to each server. They belong to the worker and outlive a reload.",
+	.doc = "The keep-alive sockets to each server. They belong to the worker and outlive a reload. With "
+	    "`protocol: h2` these limits count connections, each of many requests.",
 };
 
 static const struct option_word protocol_words[] = {
@@ -121,7 +123,8 @@ static const struct option_word protocol_words[] = {
 
 /* -- timeouts ------------------------------------------------------------------------------------------------------ */
 
-#define CONNECT_DOC "Until a socket is connected. `0s`: no limit, as for all of them."
+#define CONNECT_DOC \
+	"Until a socket is connected and, with `https://`, TLS is agreed on. `0s`: no limit, as for all of them."
 #define RESPONSE_DOC "From the end of the request to the head of the response."
 #define IDLE_DOC \
 	"Between two pieces of a response, of a request that is being sent, or of a tunnel in either direction."
@@ -374,7 +377,7 @@ static const struct option upstream_rows[] = {
 	OPTION_GROUP(struct upstream_options, agent, .group = &agent_group, .doc = "Keep-alive sockets, per worker."),
 	OPTION_CHOICE(struct upstream_options, protocol, .def = "http/1.1", .words = protocol_words,
 	    .doc = "What the servers speak. `h2`: servers with `https://` must agree to it (ALPN), others must expect "
-	    "HTTP/2 from the first byte."),
+	    "HTTP/2 from the first byte. A route with `websocket: true` needs `http/1.1`: an upgrade gets 501 here."),
 	OPTION_GROUP(struct upstream_options, timeouts, .group = &timeouts_group, .doc = "How long we wait."),
 	OPTION_GROUP(struct upstream_options, queue, .group = &queue_group, .doc = "When every server is busy."),
 	OPTION_GROUP(struct upstream_options, retry, .group = &retry_group, .doc = "Trying again."),
