@@ -106,6 +106,38 @@ option_warning(struct option_reader *reader, const struct conf_node *node, const
 	va_end(list);
 }
 
+static void
+say_at(struct option_reader *reader, bool warning, const struct conf_node *map, const char *key, const char *format,
+    va_list list)
+{
+	const struct conf_node *node = conf_get(map, key);
+
+	option_enter(reader, key);
+	say(reader, warning, place_of(node ? node : map), format, list);
+	option_leave(reader);
+}
+
+bool
+option_problem_at(struct option_reader *reader, const struct conf_node *map, const char *key, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	say_at(reader, false, map, key, format, list);
+	va_end(list);
+	return false;
+}
+
+void
+option_warning_at(struct option_reader *reader, const struct conf_node *map, const char *key, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	say_at(reader, true, map, key, format, list);
+	va_end(list);
+}
+
 bool
 option_problem_unknown(struct option_reader *reader, const struct conf_node *child, const char *const *known,
     size_t count)

@@ -176,6 +176,12 @@ bool		 option_problem(struct option_reader *reader, const struct conf_node *node
 void		 option_warning(struct option_reader *reader, const struct conf_node *node, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* As those, at that key of a map and with it in the path; at the map when it has no such key. map may be NULL. */
+bool		 option_problem_at(struct option_reader *reader, const struct conf_node *map, const char *key,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+void		 option_warning_at(struct option_reader *reader, const struct conf_node *map, const char *key,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
 /* The node as an error sentence quotes it: "text" with its quotes (cut when long, "******" when secret), `a list`,
  * `a map`, `nothing`. In the reader's arena. */
 const char	*option_shown(struct option_reader *reader, const struct conf_node *node);

@@ -1,6 +1,6 @@
 /*
- * Each verb lets OpenSSL work on the process's BIO (tls_bio.c) and then sends what has gathered. The end of what is read
- * is kept until it has been told, because bytes before it may fill a verb's room.
+ * Each verb lets OpenSSL work on the process's BIO (tls_bio.c) and then sends what has gathered. The end of what is
+ * read is kept until it has been told, because bytes before it may fill a verb's room.
  */
 #include "net/tls.h"
 

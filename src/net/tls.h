@@ -53,7 +53,7 @@ bool			 tls_has_input(const struct tls *tls);
 void			 tls_shutdown(struct tls *tls);	/* close_notify, once, and only on a sound connection */
 const char		*tls_why(const struct tls *tls);
 
-/* What was agreed on. Texts are OpenSSL's or static: valid while tls lives. Before the handshake's end all are empty. */
+/* What was agreed on. Texts are OpenSSL's or static: valid while tls lives. All empty until the handshake is done. */
 struct tls_facts {
 	const char	*version;	/* "TLSv1.3" */
 	const char	*cipher;	/* "TLS_AES_128_GCM_SHA256" */

@@ -1,6 +1,6 @@
 /*
- * The BIO has no state but a pointer to the wire that it serves just now, so connections share it: none pays for a BIO of
- * its own, and OpenSSL's references keep it alive. It never says that it cannot write: what does not fit into the
+ * The BIO has no state but a pointer to the wire that it serves just now, so connections share it: none pays for a BIO
+ * of its own, and OpenSSL's references keep it alive. It never says that it cannot write: what does not fit into the
  * gathering buffer is sent in between, and what the socket does not take is memory of the connection, up to REST_MAX.
  */
 #include "net/tls_bio.h"

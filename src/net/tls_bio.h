@@ -1,10 +1,10 @@
 /*
- * tls_bio: what lies between OpenSSL and the sockets: one BIO for all connections of the process, and one buffer in which
- * a verb's ciphertext gathers.
+ * tls_bio: what lies between OpenSSL and the sockets: one BIO for all connections of the process, and one buffer in
+ * which a verb's ciphertext gathers.
  *
  *	tls_wire_begin()		the BIO serves this connection until the next one begins
  *	SSL_read(), SSL_write() …	read: recv(2), once a verb; write: into the buffer
- *	tls_wire_send() or _keep()	one send(2) of all that has gathered; what the socket does not take stays in `rest`
+ *	tls_wire_send() or _keep()	one send(2) of all that has gathered; what is not taken stays in `rest`
  *
  * Every verb that let OpenSSL write ends with one of the two. A process has one thread that speaks TLS.
  */

@@ -64,21 +64,10 @@ digest_add(struct making *making, struct span part)
 	EVP_DigestUpdate(making->digest, part.at, part.len);
 }
 
-static const struct conf_node *
-node_of(const struct making *making, const char *key)
-{
-	const struct conf_node *node = making->node ? conf_get(making->node, key) : NULL;
-
-	return node ? node : making->node;
-}
-
 static void
 problem_at(struct making *making, const char *key, const char *sentence)
 {
-	option_enter(making->reader, key);
-	option_problem(making->reader, node_of(making, key), "%s", sentence);
-	option_leave(making->reader);
-	making->is_good = false;
+	making->is_good = option_problem_at(making->reader, making->node, key, "%s", sentence);
 }
 
 static bool
@@ -143,14 +132,12 @@ dates_warn(struct making *making, const struct tls_certificate *certificate)
 {
 	int64_t left_s = certificate->until_s - (int64_t)time(NULL);
 
-	option_enter(making->reader, "cert");
 	if (left_s < 0)
-		option_warning(making->reader, node_of(making, "cert"), "the certificate has expired: servers will "
+		option_warning_at(making->reader, making->node, "cert", "the certificate has expired: servers will "
 		    "refuse it");
 	else if (left_s < SOON_DAYS * DAY_S)
-		option_warning(making->reader, node_of(making, "cert"), "the certificate ends within %d days",
+		option_warning_at(making->reader, making->node, "cert", "the certificate ends within %d days",
 		    (int)(left_s / DAY_S) + 1);
-	option_leave(making->reader);
 }
 
 static void

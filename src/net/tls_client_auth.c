@@ -18,8 +18,8 @@ struct rules_reading {
 	struct option_reader		*reader;
 	const struct tls_server_place	*place;
 	EVP_MD_CTX			*digest;
-	STACK_OF(X509)				*authorities;
-	STACK_OF(X509_CRL)			*lists;
+	STACK_OF(X509)			*authorities;
+	STACK_OF(X509_CRL)		*lists;
 };
 
 /* What identifies the rules to session tickets: each part with its length before it. */
@@ -35,18 +35,15 @@ digest_add(const struct rules_reading *reading, struct span part)
 static bool
 refuse(const struct rules_reading *reading, const char *key, const char *sentence)
 {
-	option_enter(reading->reader, key);
-	option_problem(reading->reader, conf_get(reading->node, key), "%s", sentence);
-	option_leave(reading->reader);
-	return false;
+	return option_problem_at(reading->reader, reading->node, key, "%s", sentence);
 }
 
-static void
-warn(const struct rules_reading *reading, const char *key, const char *sentence)
+/* "CN=clients,O=Example" */
+static const char *
+name_shown(const X509 *authority, struct text *to)
 {
-	option_enter(reading->reader, key);
-	option_warning(reading->reader, conf_get(reading->node, key), "%s", sentence);
-	option_leave(reading->reader);
+	tls_text_name(X509_get_subject_name(authority), to);
+	return to->len > 0 ? to->bytes : "without a name";
 }
 
 /* -- authorities --------------------------------------------------------------------------------------------------- */
@@ -54,22 +51,18 @@ warn(const struct rules_reading *reading, const char *key, const char *sentence)
 static void
 authority_judge(const struct rules_reading *reading, X509 *authority, int number)
 {
+	const char *path = reading->options->client_ca.at, *shown;
 	struct text name = { 0 };
-	struct err err;
 
 	if (!reading->place->checks_dates)
 		return;
-	tls_text_name(X509_get_subject_name(authority), &name);
-	if (X509_check_ca(authority) == 0) {
-		err_set(&err, "certificate %d of %s (%s) is no authority: it lets in only its own holder", number,
-		    reading->options->client_ca.at, name.len > 0 ? name.bytes : "without a name");
-		warn(reading, "client_ca", err.text);
-	}
-	if (X509_cmp_current_time(X509_get0_notAfter(authority)) < 0) {
-		err_set(&err, "certificate %d of %s (%s) has expired: no client that it has certified gets in", number,
-		    reading->options->client_ca.at, name.len > 0 ? name.bytes : "without a name");
-		warn(reading, "client_ca", err.text);
-	}
+	shown = name_shown(authority, &name);
+	if (X509_check_ca(authority) == 0)
+		option_warning_at(reading->reader, reading->node, "client_ca", "certificate %d of %s (%s) is no "
+		    "authority: it lets in only its own holder", number, path, shown);
+	if (X509_cmp_current_time(X509_get0_notAfter(authority)) < 0)
+		option_warning_at(reading->reader, reading->node, "client_ca", "certificate %d of %s (%s) has expired: "
+		    "no client that it has certified gets in", number, path, shown);
 	text_fini(&name);
 }
 
@@ -98,10 +91,9 @@ authorities_read(struct rules_reading *reading)
 	    &err))
 		return refuse(reading, "client_ca", err.text);
 	reading->authorities = tls_pem_certificates(contents, &err);
-	if (reading->authorities == NULL) {
-		err_prefix(&err, "%s", reading->options->client_ca.at);
-		return refuse(reading, "client_ca", err.text);
-	}
+	if (reading->authorities == NULL)
+		return option_problem_at(reading->reader, reading->node, "client_ca", "%s: %s",
+		    reading->options->client_ca.at, err.text);
 	ok = digest_add(reading, contents);
 	for (int i = 0; ok && i < sk_X509_num(reading->authorities); i++)
 		ok = authority_add(reading, sk_X509_value(reading->authorities, i), i + 1);
@@ -123,20 +115,16 @@ list_judge(const struct rules_reading *reading, X509_CRL *list, int number)
 	const ASN1_TIME *until = X509_CRL_get0_nextUpdate(list);
 	const char *path = reading->options->client_crl.at;
 	bool is_known = false;
-	struct err err;
 
 	for (int i = 0; i < sk_X509_num(reading->authorities); i++)
 		is_known |= has_signed(sk_X509_value(reading->authorities, i), list);
 	tls_reason();
-	if (!is_known) {
-		err_set(&err, "revocation list %d of %s was issued by none of client_ca", number, path);
-		warn(reading, "client_crl", err.text);
-	}
-	if (until && X509_cmp_current_time(until) < 0) {
-		err_set(&err, "revocation list %d of %s has expired: clients of its authority are refused until there "
-		    "is a new one", number, path);
-		warn(reading, "client_crl", err.text);
-	}
+	if (!is_known)
+		option_warning_at(reading->reader, reading->node, "client_crl", "revocation list %d of %s was issued "
+		    "by none of client_ca", number, path);
+	if (until && X509_cmp_current_time(until) < 0)
+		option_warning_at(reading->reader, reading->node, "client_crl", "revocation list %d of %s has expired: "
+		    "clients of its authority are refused until there is a new one", number, path);
 }
 
 /* One that only certifies other authorities of the file needs none: no client is directly its. */
@@ -163,14 +151,12 @@ lists_judge(const struct rules_reading *reading)
 	for (int i = 0; i < sk_X509_num(reading->authorities); i++) {
 		X509 *authority = sk_X509_value(reading->authorities, i);
 		struct text name = { 0 };
-		struct err err;
 
 		if (!needs_list(reading, authority))
 			continue;
-		tls_text_name(X509_get_subject_name(authority), &name);
-		err_set(&err, "%s has no revocation list of the authority %s: every client that it has certified is "
-		    "refused", reading->options->client_crl.at, name.len > 0 ? name.bytes : "without a name");
-		warn(reading, "client_crl", err.text);
+		option_warning_at(reading->reader, reading->node, "client_crl", "%s has no revocation list of the "
+		    "authority %s: every client that it has certified is refused", reading->options->client_crl.at,
+		    name_shown(authority, &name));
 		text_fini(&name);
 	}
 	tls_reason();
@@ -186,10 +172,9 @@ lists_read(struct rules_reading *reading)
 	if (!conf_file_watched(reading->reader->conf, reading->options->client_crl.at, CRL_FILE_MAX, &contents, &err))
 		return refuse(reading, "client_crl", err.text);
 	reading->lists = tls_pem_crls(contents, &err);
-	if (reading->lists == NULL) {
-		err_prefix(&err, "%s", reading->options->client_crl.at);
-		return refuse(reading, "client_crl", err.text);
-	}
+	if (reading->lists == NULL)
+		return option_problem_at(reading->reader, reading->node, "client_crl", "%s: %s",
+		    reading->options->client_crl.at, err.text);
 	ok = digest_add(reading, contents);
 	for (int i = 0; ok && i < sk_X509_CRL_num(reading->lists); i++)
 		ok = X509_STORE_add_crl(reading->rules->store, sk_X509_CRL_value(reading->lists, i)) == 1 ||

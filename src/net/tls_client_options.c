@@ -48,23 +48,16 @@ static bool
 tls_client_check(struct option_reader *reader, const struct conf_node *node, void *record)
 {
 	const struct tls_client_options *options = record;
-	const struct conf_node *verify = conf_get(node, "verify"), *ca = conf_get(node, "ca");
 
 	if (options->cert.len > 0 && options->key.len == 0)
 		return option_problem(reader, node, "`cert` without `key`: a client certificate needs both");
 	if (options->key.len > 0 && options->cert.len == 0)
 		return option_problem(reader, node, "`key` without `cert`: a client certificate needs both");
-	if (!options->verify) {
-		option_enter(reader, "verify");
-		option_warning(reader, verify, "the servers' certificates are not verified: anybody between can read "
-		    "and change what is sent (`ca` would name whom to trust)");
-		option_leave(reader);
-	}
-	if (!options->verify && ca != NULL) {
-		option_enter(reader, "ca");
-		option_warning(reader, ca, "has no effect with `verify: false`");
-		option_leave(reader);
-	}
+	if (!options->verify)
+		option_warning_at(reader, node, "verify", "the servers' certificates are not verified: anybody between "
+		    "can read and change what is sent (`ca` would name whom to trust)");
+	if (!options->verify && conf_get(node, "ca") != NULL)
+		option_warning_at(reader, node, "ca", "has no effect with `verify: false`");
 	return true;
 }
 
@@ -73,8 +66,9 @@ static const struct option tls_client_options[] = {
 	    .doc = "The server must show a certificate that somebody we trust has signed, that is valid today and that "
 	    "names it. `false` is for tests."),
 	OPTION_PATH(struct tls_client_options, ca,
-	    .doc = "Whom to trust instead of the system's roots: certificates in PEM, of authorities (roots, or those in "
-	    "the middle of a chain, without their issuer) or of the servers themselves. Read again when it changes."),
+	    .doc = "Whom to trust instead of the system's roots: certificates in PEM, of authorities (roots, or those "
+	    "in the middle of a chain, without their issuer) or of the servers themselves. Read again when it "
+	    "changes."),
 	OPTION_CUSTOM(struct tls_client_options, server_name, .parse = server_name_option, .type = "host name",
 	    .doc = "The name that is asked for (SNI) and that the certificate must have among its alternative names; a "
 	    "common name alone does not count. Otherwise the host of the server's URL."),

@@ -49,7 +49,7 @@ void			tls_queue_clear(void);
 
 /* -- tls.c --------------------------------------------------------------------------------------------------------- */
 
-/* The socket takes nothing any more. The peer may have said why before it left: an alert tells more than "broken pipe". */
+/* The socket takes nothing any more. The peer may have said why: an alert tells more than "broken pipe". */
 enum stream_result	tls_write_failed(struct tls *tls);
 
 /* -- tls_kernel.c -------------------------------------------------------------------------------------------------- */

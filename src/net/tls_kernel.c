@@ -1,8 +1,8 @@
 /*
- * Where the kernel has TLS (the "tls" upper layer of TCP) and the context asks for it (SSL_OP_ENABLE_KTLS), OpenSSL does
- * the handshake and hands the kernel the keys of what we send. From then on bytes are written as to a plain socket, and
- * sendfile(2) works: the kernel makes the records. For that OpenSSL has to write to the socket by itself, through a BIO
- * of its own; it goes on reading through ours.
+ * Where the kernel has TLS (the "tls" upper layer of TCP) and the context asks for it (SSL_OP_ENABLE_KTLS), OpenSSL
+ * does the handshake and hands the kernel the keys of what we send. From then on bytes are written as to a plain
+ * socket, and sendfile(2) works: the kernel makes the records. For that OpenSSL has to write to the socket by itself,
+ * through a BIO of its own; it goes on reading through ours.
  *
  *	no such kernel, or a cipher that it does not know ──▶ the usual path, as if nobody had asked
  */

@@ -16,30 +16,13 @@ enum { PEM_FILE_MAX = 1 << 20, STAPLE_FILE_MAX = 64 << 10 };
 #define ENDS_SOON_S (7 * DAY_S)
 
 static bool
-refuse(const struct tls_pair_reading *reading, const char *key, const char *sentence)
-{
-	option_enter(reading->reader, key);
-	option_problem(reading->reader, conf_get(reading->node, key), "%s", sentence);
-	option_leave(reading->reader);
-	return false;
-}
-
-static void
-warn(const struct tls_pair_reading *reading, const char *key, const char *sentence)
-{
-	option_enter(reading->reader, key);
-	option_warning(reading->reader, conf_get(reading->node, key), "%s", sentence);
-	option_leave(reading->reader);
-}
-
-static bool
 file_read(const struct tls_pair_reading *reading, const char *key, struct span path, size_t max,
     struct span *contents_out)
 {
 	struct err err;
 
 	return conf_file_watched(reading->reader->conf, path.at, max, contents_out, &err) ||
-	    refuse(reading, key, err.text);
+	    option_problem_at(reading->reader, reading->node, key, "%s", err.text);
 }
 
 static int64_t
@@ -66,8 +49,8 @@ static bool
 refuse_date(const struct tls_pair_reading *reading, const char *sentence)
 {
 	if (!reading->place->is_first_start)
-		return refuse(reading, "cert", sentence);
-	warn(reading, "cert", sentence);
+		return option_problem_at(reading->reader, reading->node, "cert", "%s", sentence);
+	option_warning_at(reading->reader, reading->node, "cert", "%s", sentence);
 	return true;
 }
 
@@ -75,7 +58,6 @@ static void
 soon_warn(const struct tls_pair_reading *reading, const struct tls_certificate *certificate, int64_t left_s)
 {
 	char date[40], left[40];
-	struct err err;
 
 	if (left_s >= ENDS_SOON_S)
 		return;
@@ -83,9 +65,9 @@ soon_warn(const struct tls_pair_reading *reading, const struct tls_certificate *
 		snprintf(left, sizeof(left), "within a day");
 	else
 		snprintf(left, sizeof(left), "in %d day%s", (int)(left_s / DAY_S), left_s < 2 * DAY_S ? "" : "s");
-	err_set(&err, "the certificate of %s ends %s, %s: renew it (%s)", certificate->subject.at, left,
-	    date_of(certificate->until_s, date, sizeof(date)), reading->options->cert.at);
-	warn(reading, "cert", err.text);
+	option_warning_at(reading->reader, reading->node, "cert", "the certificate of %s ends %s, %s: renew it (%s)",
+	    certificate->subject.at, left, date_of(certificate->until_s, date, sizeof(date)),
+	    reading->options->cert.at);
 }
 
 static bool
@@ -118,33 +100,28 @@ chain_warn(const struct tls_pair_reading *reading, const struct tls_certificate 
 	int64_t now = now_s();
 	struct err err;
 
-	if (!tls_certificate_is_chained(certificate, &err)) {
-		err_prefix(&err, "%s", reading->options->cert.at);
-		warn(reading, "cert", err.text);
-	}
+	if (!tls_certificate_is_chained(certificate, &err))
+		option_warning_at(reading->reader, reading->node, "cert", "%s: %s", reading->options->cert.at,
+		    err.text);
 	for (int i = 0; i < sk_X509_num(certificate->chain); i++) {
 		if (tls_time(X509_get0_notAfter(sk_X509_value(certificate->chain, i))) > now)
 			continue;
-		err_set(&err, "%s: certificate %d of the file has expired: get the chain anew from who issued the "
-		    "first", reading->options->cert.at, i + 2);
-		warn(reading, "cert", err.text);
+		option_warning_at(reading->reader, reading->node, "cert", "%s: certificate %d of the file has expired: "
+		    "get the chain anew from who issued the first", reading->options->cert.at, i + 2);
 	}
 }
 
 static void
 usage_warn(const struct tls_pair_reading *reading, const struct tls_certificate *certificate)
 {
-	struct err err;
+	const char *path = reading->options->cert.at;
 
-	if (X509_check_purpose(certificate->leaf, X509_PURPOSE_SSL_SERVER, 0) != 1) {
-		err_set(&err, "%s: the certificate was not issued for servers (its key usage): clients will refuse it",
-		    reading->options->cert.at);
-		warn(reading, "cert", err.text);
-	}
-	if (certificate->names.len == 0) {
-		err_set(&err, "%s: the certificate has no name: no client will take it", reading->options->cert.at);
-		warn(reading, "cert", err.text);
-	}
+	if (X509_check_purpose(certificate->leaf, X509_PURPOSE_SSL_SERVER, 0) != 1)
+		option_warning_at(reading->reader, reading->node, "cert", "%s: the certificate was not issued for "
+		    "servers (its key usage): clients will refuse it", path);
+	if (certificate->names.len == 0)
+		option_warning_at(reading->reader, reading->node, "cert", "%s: the certificate has no name: no client "
+		    "will take it", path);
 }
 
 /* -- the staple ---------------------------------------------------------------------------------------------------- */
@@ -160,8 +137,8 @@ staple_warn(const struct tls_pair_reading *reading, const struct tls_staple *sta
 
 	if (staple->der.len == 0) {
 		if (tls_staple_is_demanded(certificate))
-			warn(reading, "cert", "the certificate makes clients insist on an OCSP response (must-staple): "
-			    "`ocsp` should name one");
+			option_warning_at(reading->reader, reading->node, "cert", "the certificate makes clients "
+			    "insist on an OCSP response (must-staple): `ocsp` should name one");
 		return;
 	}
 	if (tls_staple_is_fresh(staple, now))
@@ -175,7 +152,7 @@ staple_warn(const struct tls_pair_reading *reading, const struct tls_staple *sta
 	else
 		err_set(&err, "%s is out of date since %s: it is not stapled", path,
 		    date_of(staple->until_s, date, sizeof(date)));
-	warn(reading, "ocsp", err.text);
+	option_warning_at(reading->reader, reading->node, "ocsp", "%s", err.text);
 }
 
 static bool
@@ -190,11 +167,8 @@ staple_read(const struct tls_pair_reading *reading, const struct tls_certificate
 		return true;
 	if (!file_read(reading, "ocsp", reading->options->ocsp, STAPLE_FILE_MAX, &der))
 		return false;
-	if (!tls_staple_read(staple_out, arena_copy(reading->arena, der), certificate, &err)) {
-		err_prefix(&err, "%s", reading->options->ocsp.at);
-		return refuse(reading, "ocsp", err.text);
-	}
-	return true;
+	return tls_staple_read(staple_out, arena_copy(reading->arena, der), certificate, &err) ||
+	    option_problem_at(reading->reader, reading->node, "ocsp", "%s: %s", reading->options->ocsp.at, err.text);
 }
 
 /* -- public -------------------------------------------------------------------------------------------------------- */
@@ -204,14 +178,14 @@ certificate_read(const struct tls_pair_reading *reading, struct tls_certificate 
 {
 	const struct tls_pair_options *options = reading->options;
 	struct span cert, key;
-	struct err why, err;
+	struct err why;
 	bool ok = file_read(reading, "cert", options->cert, PEM_FILE_MAX, &cert);
 
 	ok = file_read(reading, "key", options->key, PEM_FILE_MAX, &key) && ok;
 	if (!ok || tls_certificate_read(certificate_out, cert, key, reading->arena, &why))
 		return ok;
-	err_set(&err, "%s (cert %s, key %s)", why.text, options->cert.at, options->key.at);
-	return option_problem(reading->reader, reading->node, "%s", err.text);
+	return option_problem(reading->reader, reading->node, "%s (cert %s, key %s)", why.text, options->cert.at,
+	    options->key.at);
 }
 
 bool

@@ -59,7 +59,7 @@ feed_make(const struct iovec *pieces, unsigned count)
 	return feed;
 }
 
-/* The next `length` bytes in one place: where they lie, or in `plain` behind `filled` bytes that stand there already. */
+/* The next `length` bytes in one place: where they lie, or in `plain` behind `filled` bytes that stand there. */
 static const char *
 feed_take(struct feed *feed, size_t length, size_t filled)
 {
@@ -178,8 +178,8 @@ hold(struct tls *tls, struct feed *feed)
 /* -- verbs --------------------------------------------------------------------------------------------------------- */
 
 /*
- * How much may be encrypted now, so that what stays with us is never more than a verb's bytes; 0: the socket has to take
- * what it has left before. False: broken.
+ * How much may be encrypted now, so that what stays with us is never more than a verb's bytes; 0: the socket has to
+ * take what it has left before. False: broken.
  */
 static bool
 send_begin(struct tls *tls, size_t *budget_out)

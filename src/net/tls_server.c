@@ -30,8 +30,9 @@ enum {
 #define GROUPS "X25519:P-256:P-384"
 
 /*
- * Our order of ciphers counts, but ChaCha20 is for who puts it first: he has no AES in hardware. Clients made with OpenSSL
- * ask for AES-256 with SHA-384 first, whose every derivation costs twice as much: a tenth of a resumed handshake.
+ * Our order of ciphers counts, but ChaCha20 is for who puts it first: he has no AES in hardware. Clients made with
+ * OpenSSL ask for AES-256 with SHA-384 first, whose every derivation costs twice as much: a tenth of a resumed
+ * handshake.
  */
 #define OPTIONS (SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | \
 	SSL_OP_PRIORITIZE_CHACHA)

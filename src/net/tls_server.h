@@ -3,9 +3,9 @@
  *
  *	SNI: exact name ─▶ wildcard ─▶ the first of the list         ECDSA and RSA of one name side by side
  *
- * Built once for a site in the trial child, which finds every mistake, and again in each worker, from contents that came
- * with the bundle (conf_file_watched()): a worker never opens a key. Counted by reference: connections keep the one they
- * began with.
+ * Built once for a site in the trial child, which finds every mistake, and again in each worker, from contents that
+ * came with the bundle (conf_file_watched()): a worker never opens a key. Counted by reference: connections keep the
+ * one they began with.
  */
 #ifndef REEVE_NET_TLS_SERVER_H
 #define REEVE_NET_TLS_SERVER_H

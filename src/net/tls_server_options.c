@@ -52,19 +52,10 @@ static const struct option tls_options[] = {
 	    .doc = "PEM: what they have revoked. Every client's authority needs a list that is within its dates; "
 	    "without one its clients are refused."),
 	OPTION_FLAG(struct tls_listen_options, kernel, .def = "false",
-	    .doc = "Lets the kernel encrypt what is sent where it has TLS (kTLS, the module `tls`): files then leave by "
-	    "sendfile(2). Without it, as if this were not set."),
+	    .doc = "Lets the kernel encrypt what is sent where it has TLS (kTLS, the module `tls`): files then leave "
+	    "by sendfile(2). Without it, as if this were not set."),
 	OPTION_END
 };
-
-static bool
-refuse(struct option_reader *reader, const struct conf_node *node, const char *key, const char *sentence)
-{
-	option_enter(reader, key);
-	option_problem(reader, conf_get(node, key) ? conf_get(node, key) : node, "%s", sentence);
-	option_leave(reader);
-	return false;
-}
 
 static bool
 ciphers_check(struct option_reader *reader, const struct conf_node *node, const struct tls_listen_options *options)
@@ -74,14 +65,18 @@ ciphers_check(struct option_reader *reader, const struct conf_node *node, const 
 	if (conf_get(node, "ciphers") == NULL)
 		return true;
 	if (!tls_ciphers_check(options->ciphers, &err))
-		return refuse(reader, node, "ciphers", err.text);
-	if (options->min_version == TLS_MIN_1_3) {
-		option_enter(reader, "ciphers");
-		option_warning(reader, conf_get(node, "ciphers"), "no effect with `min_version: \"1.3\"`: it is about "
-		    "TLS 1.2");
-		option_leave(reader);
-	}
+		return option_problem_at(reader, node, "ciphers", "%s", err.text);
+	if (options->min_version == TLS_MIN_1_3)
+		option_warning_at(reader, node, "ciphers", "no effect with `min_version: \"1.3\"`: it is about TLS "
+		    "1.2");
 	return true;
+}
+
+static bool
+unasked_refuse(struct option_reader *reader, const struct conf_node *node, const char *key)
+{
+	return option_problem_at(reader, node, key, "no client is asked for a certificate: `client_auth: require` (or "
+	    "request) is missing");
 }
 
 static bool
@@ -91,13 +86,12 @@ tls_check(struct option_reader *reader, const struct conf_node *node, void *reco
 	bool ok = ciphers_check(reader, node, options);
 
 	if (options->client_auth == TLS_CLIENT_OFF && options->client_ca.len > 0)
-		ok = refuse(reader, node, "client_ca", "no client is asked for a certificate: `client_auth: require` "
-		    "(or request) is missing");
+		ok = unasked_refuse(reader, node, "client_ca");
 	if (options->client_auth == TLS_CLIENT_OFF && options->client_crl.len > 0)
-		ok = refuse(reader, node, "client_crl", "no client is asked for a certificate: `client_auth: require` "
-		    "(or request) is missing");
+		ok = unasked_refuse(reader, node, "client_crl");
 	if (options->client_auth != TLS_CLIENT_OFF && options->client_ca.len == 0)
-		ok = refuse(reader, node, "client_auth", "client_ca is missing: whose certificates are good?");
+		ok = option_problem_at(reader, node, "client_auth", "client_ca is missing: whose certificates are "
+		    "good?");
 	return ok;
 }
 

@@ -2,8 +2,8 @@
  * tls_tickets: where the keys of session tickets come from (RFC 5077, RFC 8446 §4.6.1).
  *
  * The keys stand in memory that all workers share (store/ticket_ring.h); this room only asks. A ticket made by any
- * worker, before or after a reload or a worker's death, is good in every other. A key is 80 secret bytes: whoever copies
- * one wipes the copy.
+ * worker, before or after a reload or a worker's death, is good in every other. A key is 80 secret bytes: whoever
+ * copies one wipes the copy.
  */
 #ifndef REEVE_NET_TLS_TICKETS_H
 #define REEVE_NET_TLS_TICKETS_H

@@ -63,8 +63,8 @@ reason_take(struct tls *tls)
 }
 
 /*
- * OpenSSL is told to take a FIN for a close_notify (tls.c), so that it does not send alerts to somebody who has left, or
- * forget his session. That it was none is seen by what was read last.
+ * OpenSSL is told to take a FIN for a close_notify (tls.c), so that it does not send alerts to somebody who has left,
+ * or forget his session. That it was none is seen by what was read last.
  */
 static enum stream_result
 judge_end(struct tls *tls)

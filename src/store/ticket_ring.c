@@ -1,6 +1,6 @@
 /*
- * One page that all processes share, written by the primary alone. Its sequence number is odd while it writes; should it
- * die just then, readers find no key after a few looks, and their clients make full handshakes.
+ * One page that all processes share, written by the primary alone. Its sequence number is odd while it writes; should
+ * it die just then, readers find no key after a few looks, and their clients make full handshakes.
  */
 #include "store/ticket_ring.h"
 

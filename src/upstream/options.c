@@ -36,8 +36,8 @@ url_option(struct option_reader *reader, const struct conf_node *node, void *fie
 
 static const struct option server_options[] = {
 	OPTION_CUSTOM(struct server_options, url, .parse = url_option, .type = "URL", .required = true,
-	    .doc = "`http://host:port`, `https://host:port` or `unix:/path`. A name stands for all its addresses and is "
-	    "resolved again and again. A path goes before that of every request."),
+	    .doc = "`http://host:port`, `https://host:port` or `unix:/path`. A name stands for all its addresses and "
+	    "is resolved again and again. A path goes before that of every request."),
 	OPTION_NUMBER(struct server_options, weight, .def = "1", .min = "1", .max = "1000",
 	    .doc = "Its share of the requests, next to that of the others."),
 	OPTION_FLAG(struct server_options, backup, .def = "false",
@@ -352,13 +352,10 @@ static bool
 upstream_check(struct option_reader *reader, const struct conf_node *node, void *record)
 {
 	const struct upstream_options *options = record;
-	const struct conf_node *key = conf_get(node, "hash_key"), *tls = conf_get(node, "tls");
+	const struct conf_node *key = conf_get(node, "hash_key");
 
-	if (tls != NULL && !upstream_has_tls(options)) {
-		option_enter(reader, "tls");
-		option_warning(reader, tls, "has no effect: no server's URL starts with https://");
-		option_leave(reader);
-	}
+	if (conf_get(node, "tls") != NULL && !upstream_has_tls(options))
+		option_warning_at(reader, node, "tls", "has no effect: no server's URL starts with https://");
 	if (key != NULL && options->balance != BALANCE_HASH && !span_is(options->hash_key.text, DEFAULT_HASH_KEY))
 		option_warning(reader, key, "hash_key has no effect without `balance: hash`");
 	return true;

@@ -194,6 +194,28 @@ test_warnings(void **state)
 	assert_int_equal(fixture->problems.warnings, 2);
 }
 
+static void
+test_at_a_key(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	struct option_reader reader;
+	const struct conf_node *map;
+
+	load_text(fixture, "tls:\n  cert: a\n");
+	option_reader_init(&reader, fixture->conf, &fixture->arena, &fixture->problems);
+	map = at(conf_root(fixture->conf), "tls");
+	option_enter(&reader, "tls");
+	assert_false(option_problem_at(&reader, map, "cert", "%s is none", "a"));
+	assert_false(option_problem_at(&reader, map, "key", "missing"));
+	option_warning_at(&reader, map, "cert", "ends soon");
+	option_warning_at(&reader, NULL, "ca", "nowhere");
+	option_leave(&reader);
+	assert_told(fixture, "tls.ca: warning: nowhere\n"
+			     "reeve.yaml:2:3: tls.key: missing\n"
+			     "reeve.yaml:2:9: tls.cert: a is none\n"
+			     "reeve.yaml:2:9: tls.cert: warning: ends soon\n");
+}
+
 /* A key of a kilobyte is cut, and leaving finds the way back. */
 static void
 test_long_paths(void **state)
@@ -319,6 +341,7 @@ main(void)
 		IN_FIXTURE(test_check_comes_last),
 		IN_FIXTURE(test_aliases_tell_once),
 		IN_FIXTURE(test_warnings),
+		IN_FIXTURE(test_at_a_key),
 		IN_FIXTURE(test_long_paths),
 		IN_FIXTURE(test_our_own_mistakes),
 		IN_FIXTURE(test_broken_maps),

@@ -112,13 +112,12 @@ protocol_choose(SSL *ssl, const unsigned char **out, unsigned char *length, cons
     unsigned count, void *owner)
 {
 	static const unsigned char ours[] = "\x02h2\x08http/1.1";
+	int answer = SSL_select_next_proto((unsigned char **)(uintptr_t)out, length, ours, sizeof(ours) - 1, offered,
+	    count);
 
 	(void)ssl;
 	(void)owner;
-	return SSL_select_next_proto((unsigned char **)(uintptr_t)out, length, ours, sizeof(ours) - 1, offered, count) ==
-		    OPENSSL_NPN_NEGOTIATED
-	    ? SSL_TLSEXT_ERR_OK
-	    : SSL_TLSEXT_ERR_NOACK;
+	return answer == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
 static inline SSL_CTX *

@@ -42,7 +42,9 @@ peer_hears_all(struct pair *pair, char *to, size_t length)
 static void
 gathers_pieces(void **state)
 {
-	struct iovec pieces[] = { { made.bytes, 10 }, { made.bytes, 0 }, { made.bytes + 10, 200 }, { made.bytes + 210, 5 } };
+	struct iovec pieces[] = {
+		{ made.bytes, 10 }, { made.bytes, 0 }, { made.bytes + 10, 200 }, { made.bytes + 210, 5 },
+	};
 	struct pair pair;
 	char bytes[300];
 	size_t count;
@@ -74,7 +76,8 @@ holds_a_head_for_its_content(void **state)
 	assert_int_equal(calls.sends, 1);
 	assert_heard(&pair, "head more content");
 	/* One that is too long to be held leaves at once. */
-	assert_int_equal(stream_write(&pair.stream, &(struct iovec){ made.bytes, 5000 }, 1, true, &(size_t){ 0 }), STREAM_OK);
+	assert_int_equal(stream_write(&pair.stream, &(struct iovec){ made.bytes, 5000 }, 1, true, &(size_t){ 0 }),
+	    STREAM_OK);
 	assert_int_equal(calls.sends, 2);
 	for (size_t left = 5000, count; left > 0; left -= count)
 		assert_true((count = peer_hears(&pair, bytes, sizeof(bytes))) > 0);
@@ -97,7 +100,8 @@ lets_records_grow(void **state)
 	records.count = 0;
 	SSL_set_msg_callback(pair.peer, record_note);
 	calls.sends = 0;
-	assert_int_equal(stream_write(&pair.stream, &(struct iovec){ made.bytes, PLENTY }, 1, false, &count), STREAM_OK);
+	assert_int_equal(stream_write(&pair.stream, &(struct iovec){ made.bytes, PLENTY }, 1, false, &count),
+	    STREAM_OK);
 	assert_int_equal(count, TLS_VERB_MAX);
 	assert_int_equal(calls.sends, 1);
 	peer_hears_all(&pair, got, count);
@@ -108,7 +112,8 @@ lets_records_grow(void **state)
 	for (unsigned i = 4; i < 7; i++)
 		assert_int_equal(records.lengths[i], RECORD);
 	records.count = 0;
-	assert_int_equal(stream_write(&pair.stream, &(struct iovec){ made.bytes, RECORD }, 1, false, &count), STREAM_OK);
+	assert_int_equal(stream_write(&pair.stream, &(struct iovec){ made.bytes, RECORD }, 1, false, &count),
+	    STREAM_OK);
 	peer_hears_all(&pair, got, count);
 	assert_int_equal(records.count, 1);
 	memory_free(got);
@@ -128,7 +133,8 @@ obeys_short_records(void **state)
 	assert_int_equal(pair_shake(&pair), STREAM_OK);
 	says(&pair, "x", false);
 	assert_heard(&pair, "x");
-	assert_int_equal(stream_write(&pair.stream, &(struct iovec){ made.bytes, PLENTY }, 1, false, &count), STREAM_OK);
+	assert_int_equal(stream_write(&pair.stream, &(struct iovec){ made.bytes, PLENTY }, 1, false, &count),
+	    STREAM_OK);
 	assert_int_equal(count, TLS_VERB_MAX);
 	records.count = 0;
 	SSL_set_msg_callback(pair.peer, record_note);
@@ -201,7 +207,8 @@ pays_what_it_owes(void **state)
 	pair_ready(&pair, TLS_SERVER);
 	calls.is_full = true;
 	for (unsigned i = 0; i < 3; i++) {
-		assert_int_equal(stream_write(&pair.stream, &(struct iovec){ made.bytes, 1 }, 1, false, &count), STREAM_AGAIN);
+		assert_int_equal(stream_write(&pair.stream, &(struct iovec){ made.bytes, 1 }, 1, false, &count),
+		    STREAM_AGAIN);
 		assert_int_equal(count, 0);
 	}
 	calls.is_full = false;
@@ -347,7 +354,8 @@ static void
 secret_expand(const char *label, unsigned char *out, size_t length)
 {
 	char info[32];
-	int info_len = snprintf(info, sizeof(info), "%c%c%ctls13 %s%c", 0, (char)length, (char)(6 + strlen(label)), label, 0);
+	int info_len = snprintf(info, sizeof(info), "%c%c%ctls13 %s%c", 0, (char)length, (char)(6 + strlen(label)),
+	    label, 0);
 	EVP_PKEY_CTX *expand = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
 
 	assert_int_equal(EVP_PKEY_derive_init(expand), 1);

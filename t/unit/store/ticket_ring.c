@@ -127,8 +127,8 @@ test_other_processes_see_it(void **state)
 }
 
 /*
- * Each name is its key's: a mixture of two would show as a key that another look does not confirm. That there is none at
- * all may happen here, where the writer can be put to sleep in the middle.
+ * Each name is its key's: a mixture of two would show as a key that another look does not confirm. That there is none
+ * at all may happen here, where the writer can be put to sleep in the middle.
  */
 static void __attribute__((noreturn))
 read_all_the_time(const struct ticket_ring *ring)
