@@ -253,6 +253,11 @@ test_crumbs_become_one_cookie(void **state)
 	assert_int_equal(judged.fields.count, 3);
 	check_span(fields_value(&judged.fields, FIELD_COOKIE), "a=1; b=2; c=3");
 	judged_free(&judged);
+	judge(&judged, GET "|cookie=|cookie=a=1|cookie=|x=y|cookie=b=2|cookie=", &few, true);
+	assert_int_equal(judged.head.verdict, H2_GOOD);
+	assert_int_equal(judged.fields.count, 2);
+	check_span(fields_value(&judged.fields, FIELD_COOKIE), "a=1; b=2");
+	judged_free(&judged);
 }
 
 static void
