@@ -176,7 +176,8 @@ protocol_begin(struct conn *conn, struct span *rest_io)
 	case BEGINS_HTTP1:
 		break;
 	}
-	if (conn->listener->http1 || stream_is_secure(&conn->stream))
+	/* A connection that stands keeps what it began with, whatever a reload has made of the port since. */
+	if (conn->listener->http1 || conn->requests > 0 || stream_is_secure(&conn->stream))
 		return h1_begin(conn, rest_io);
 	slot_add(&conn->downstream->slot->totals.connections_refused, 1);
 	conn_close(conn);

@@ -127,6 +127,28 @@ serve_client(struct visit *visit)
 
 #define FROM(address) "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: " address "\r\nX-Forwarded-Proto: https\r\n\r\n"
 
+/* A reload makes a port of HTTP/2 alone of it: that is for who connects next. */
+static void
+keeps_what_a_connection_speaks(void **state)
+{
+	struct house house;
+	struct guest guest, next;
+
+	house_open(&house, serve_path);
+	guest_open(&house, &guest);
+	guest_is_in_step(&guest);
+	house.listener.http1 = false;
+	house.listener.h2c = true;
+	guest_is_in_step(&guest);
+	guest_open(&house, &next);
+	guest_get(&next, "/");
+	assert_true(guest_is_ended(&next, PATIENCE_MS));
+	assert_int_equal(house.slot->totals.connections_refused, 1);
+	guest_leave(&next);
+	guest_leave(&guest);
+	house_close(&house);
+}
+
 static void
 believes_who_is_trusted_now(void **state)
 {
@@ -487,6 +509,7 @@ main(void)
 		cmocka_unit_test(takes_new_limits_at_once),
 		cmocka_unit_test(limits_each_client),
 		cmocka_unit_test(counts_only_whom_it_counted),
+		cmocka_unit_test(keeps_what_a_connection_speaks),
 		cmocka_unit_test(believes_who_is_trusted_now),
 		cmocka_unit_test(takes_the_proxy_header),
 		cmocka_unit_test(refuses_proxy_headers),
