@@ -8,8 +8,14 @@
 
 #include <assert.h>
 
-enum { FRAME_HEAD = 9, SETTING_SIZE = 6, CONTINUATIONS_MAX = 8, RESETS_BURST = 1 << 20, HEAD_OUT_MAX = 1 << 20, FIRST_UNKNOWN_TYPE = 0x0a,
-	LAST_TYPE = 0xff };
+enum {
+	FRAME_HEAD = 9,
+	SETTING_SIZE = 6,
+	HEAD_OUT_MAX = 1 << 20,
+	FIRST_UNKNOWN_TYPE = 0x0a,
+	LAST_TYPE = 0xff,
+	OURS_IS_STRICTER = 1 << 20,	/* what nghttp2 is told of bounds that its owner keeps */
+};
 
 /* Security fixes that distributions have carried back: newer than the version that nghttp2 says it is. */
 extern void nghttp2_option_set_stream_reset_rate_limit(nghttp2_option *option, uint64_t burst, uint64_t rate)
@@ -35,11 +41,14 @@ options_make(void)
 		if (type != NGHTTP2_PRIORITY_UPDATE)
 			nghttp2_option_set_user_recv_extension_type(options, (uint8_t)type);
 	}
+	/*
+	 * Resets and CONTINUATION are counted by the owner (h2_budget.h), who says what it is about. nghttp2 would count
+	 * every read that brings some bytes of a CONTINUATION's head, and so end clients whose bytes come one by one.
+	 */
 	if (nghttp2_option_set_max_continuations)
-		nghttp2_option_set_max_continuations(options, CONTINUATIONS_MAX);
-	/* Ours (h2_budget.h) is the stricter one, and says what it is about. */
+		nghttp2_option_set_max_continuations(options, OURS_IS_STRICTER);
 	if (nghttp2_option_set_stream_reset_rate_limit)
-		nghttp2_option_set_stream_reset_rate_limit(options, RESETS_BURST, RESETS_BURST);
+		nghttp2_option_set_stream_reset_rate_limit(options, OURS_IS_STRICTER, OURS_IS_STRICTER);
 	return options;
 }
 

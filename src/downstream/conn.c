@@ -1,6 +1,6 @@
 /*
  * The life of a connection: opened with a socket, moved through its states, closed at once or politely. What arrives is
- * conn_input.c's, what leaves exchange_out.c's.
+ * conn_input.c's, what leaves h1_out.c's and h2.c's.
  */
 #include "downstream/conn.h"
 

@@ -224,6 +224,7 @@ h2_turn(struct h2 *h2)
 	loop_later_cancel(&h2->later);
 	h2->in_turn = true;
 	work_do(h2);
+	errors_end(h2);		/* also while the socket takes nothing */
 	frames_write(h2, &moved);
 	h2->in_turn = false;
 	over_release(h2);
@@ -326,7 +327,7 @@ h2_wants(const struct conn *conn)
 
 	if (h2->out.len > 0 || h2->has_more)
 		wants |= WATCH_WRITE;
-	if (!conn->read_ended && nghttp2_session_want_read(h2->session) &&
+	if (!conn->read_ended && !h2->terminated && nghttp2_session_want_read(h2->session) &&
 	    nghttp2_session_get_outbound_queue_size(h2->session) < QUEUE_HIGH)
 		wants |= WATCH_READ;
 	return wants;
@@ -406,6 +407,7 @@ h2_begin(struct conn *conn, struct span bytes)
 	timeout_init(&h2->drain_timeout, drain_ends, h2);
 	h2_budget_init(&h2->budget, loop_now_ms(downstream->loop));
 	h2->session = h2_input_session(h2);
+	timeout_disarm(&conn->timeout);	/* of the state before: h2_time_conn() knows only what it armed itself */
 	slot_add(&downstream->slot->totals.h2_connections, 1);
 	conn_move(conn, CONN_H2);
 	if (bytes.len > 0)

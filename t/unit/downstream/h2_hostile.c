@@ -679,6 +679,39 @@ test_a_head_that_does_not_end(void **state)
 	RAW_END();
 }
 
+/* What is timed is the head: a request that came with the preface, all in one, may take longer. */
+static void
+test_a_slow_answer_to_the_first_request(void **state)
+{
+	static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
+	struct house house;
+	struct raw_guest guest = { 0 };
+	struct text bytes = { 0 }, block = { 0 };
+	char head[9] = { 0, 0, 0, HEADERS, END_HEADERS | END_STREAM, 0, 0, 0, 1 };
+
+	house_open(&house, serve_never);
+	house.limits.header_timeout = 30;
+	house.listener.h2c = true;
+	house_configure(&house);
+	get_put(&block);
+	head[2] = (char)block.len;
+	text_add(&bytes, span_make(preface, sizeof(preface) - 1));
+	text_add(&bytes, span_make(head, sizeof(head)));
+	text_add(&bytes, text_span(&block));
+	guest_open(&house, &guest.guest);
+	guest_send(&guest.guest, text_span(&bytes));
+	house_run(&house, 100);
+	assert_int_equal(house.visit_count, 1);
+	assert_int_equal(house.visits[0]->gone, 0);
+	assert_int_equal(house.slot->totals.timeouts, 0);
+	visit_answer(house.visits[0], 200, "late");
+	assert_true(raw_await(&guest, DATA, 1));
+	assert_int_equal(guest.frames[GOAWAY], 0);
+	text_fini(&bytes);
+	text_fini(&block);
+	RAW_END();
+}
+
 static void
 test_content_that_does_not_come(void **state)
 {
@@ -783,6 +816,37 @@ test_a_client_that_does_not_read(void **state)
 	assert_true(house.slot->totals.timeouts > 0);
 	for (unsigned i = 0; i < house.visit_count; i++)
 		assert_int_equal(house.visits[i]->ended, 1);
+	RAW_END();
+}
+
+/* Whoever does not even read the end is not listened to either, and is told of and counted at once. */
+static void
+test_abuse_by_who_does_not_read(void **state)
+{
+	struct house house;
+	struct raw_guest guest;
+	uint64_t until_ms;
+
+	house_open(&house, serve_much);
+	house.buffer = 4096;
+	raw_open(&house, &guest);
+	raw_frame(&guest, WINDOW_UPDATE, 0, 0, SPAN_OF("\x0f\0\0\0"));
+	raw_frame(&guest, SETTINGS, 0, 0, SPAN_OF("\0\4\x0f\0\0\0"));
+	for (uint32_t i = 0; i < 20; i++)
+		raw_get(&guest, 1 + 2 * i, END_STREAM);
+	while (house.visit_count < 20)
+		house_run(&house, 1);
+	house_run(&house, 5);
+	for (unsigned i = 0; i < 300; i++) {
+		raw_frame(&guest, PING, 0, 0, SPAN_OF("12345678"));
+		if (i % 10 == 0)
+			house_run(&house, 0);
+	}
+	until_ms = clock_ms() + PATIENCE_MS;
+	while (house.slot->totals.h2_abuse == 0 && clock_ms() < until_ms)
+		house_run(&house, 1);
+	assert_int_equal(house.slot->totals.h2_abuse, 1);
+	assert_int_equal(house.slot->connections, 1);	/* the end still waits to be sent */
 	RAW_END();
 }
 
@@ -942,6 +1006,29 @@ test_a_trickle(void **state)
 	RAW_END();
 }
 
+/* The bounds on CONTINUATION count frames, not the reads that they come in. */
+static void
+test_a_trickle_of_continuations(void **state)
+{
+	struct text block = { 0 };
+
+	RAW_BEGIN(serve_path);
+	get_put(&block);
+	raw_frame(&guest, HEADERS, END_STREAM, 1, text_span(&block));
+	for (unsigned i = 0; i < 8; i++) {
+		const char frame[9] = { 0, 0, 0, CONTINUATION, i == 7 ? END_HEADERS : 0, 0, 0, 0, 1 };
+
+		for (size_t n = 0; n < sizeof(frame); n++) {
+			guest_send(&guest.guest, span_make(frame + n, 1));
+			house_run(&house, 0);
+		}
+	}
+	assert_true(raw_await(&guest, DATA, 1));
+	assert_int_equal(house.slot->totals.h2_abuse, 0);
+	text_fini(&block);
+	RAW_END();
+}
+
 int
 main(void)
 {
@@ -962,10 +1049,12 @@ main(void)
 		cmocka_unit_test(test_leaving_a_page_is_no_abuse),
 		cmocka_unit_test(test_frames_that_cross_the_end_are_no_abuse),
 		cmocka_unit_test(test_a_head_that_does_not_end),
+		cmocka_unit_test(test_a_slow_answer_to_the_first_request),
 		cmocka_unit_test(test_content_that_does_not_come),
 		cmocka_unit_test(test_a_stream_without_a_window),
 		cmocka_unit_test(test_a_window_that_is_used_up_exactly),
 		cmocka_unit_test(test_a_client_that_does_not_read),
+		cmocka_unit_test(test_abuse_by_who_does_not_read),
 		cmocka_unit_test(test_an_idle_connection_is_let_go),
 		cmocka_unit_test(test_drain),
 		cmocka_unit_test(test_as_many_requests_as_allowed),
@@ -974,6 +1063,7 @@ main(void)
 		cmocka_unit_test(test_goaway_from_the_client),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_a_trickle),
+		cmocka_unit_test(test_a_trickle_of_continuations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
