@@ -42,7 +42,7 @@ void		 tls_session_fini(struct tls_session *session);
 
 /*
  * A connection on its way or connected. host: of the server's URL, a name or an address. The session is used and
- * replaced during the connection's life: it must outlive it.
+ * replaced during the connection's life: it must outlive it. NULL: no certificate can be for such a host.
  */
 struct tls	*tls_client_connect(struct tls_client *client, int fd, struct span host, struct tls_session *session);
 

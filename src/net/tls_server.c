@@ -37,9 +37,6 @@ enum {
 #define OPTIONS (SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | \
 	SSL_OP_PRIORITIZE_CHACHA)
 #define CIPHERS_1_3 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
-#define MODES \
-	(SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | \
-	SSL_MODE_NO_AUTO_CHAIN)
 
 static int server_index = -1;	/* of the server that a connection belongs to */
 
@@ -83,7 +80,7 @@ context_settle(const struct server_building *building, SSL_CTX *context)
 	const struct tls_server *server = building->server;
 
 	SSL_CTX_set_options(context, OPTIONS | (building->options->kernel ? SSL_OP_ENABLE_KTLS : 0));
-	SSL_CTX_set_mode(context, MODES);
+	SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN);	/* tls_create() sets the others */
 	tls_hello_apply(server, context);
 	return versions_set(context, building->options) && tickets_set(context, server) &&
 	    tls_client_rules_apply(&server->rules, context);

@@ -262,7 +262,7 @@ links_close_idle(struct list_node *links)
 {
 	struct list_node *next;
 
-	for (struct list_node *node = links->next; node != NULL && node != links; node = next) {
+	for (struct list_node *node = links->next; node != links; node = next) {
 		struct h2_link *link = LIST_OWNER(node, struct h2_link, node);
 
 		next = node->next;

@@ -35,7 +35,7 @@ struct h2_link {
 	bool			 is_idle;	/* counted in agent->idle_links */
 	bool			 has_room;	/* in which list it stands */
 	bool			 send_broken;	/* the server takes nothing any more; it may still answer */
-	bool			 is_on_stack;	/* its owners are being told: not to be closed now */
+	bool			 is_on_stack;	/* of what it reads, makes or tells: not to be closed now */
 };
 
 /* -- h2_link.c ----------------------------------------------------------------------------------------------------- */

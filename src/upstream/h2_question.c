@@ -1,12 +1,14 @@
 /* The smallest owner that an h2_client can have: it waits for a head and looks at nothing else. */
 #include "upstream/h2_question.h"
 
+#include "base/list.h"
+
 enum { ARENA_BLOCK = 4096 };
 
 static struct h2_question *
 question_of(struct h2_client_stream *stream)
 {
-	return (struct h2_question *)(void *)((char *)stream - offsetof(struct h2_question, stream));
+	return LIST_OWNER(stream, struct h2_question, stream);
 }
 
 static void

@@ -1,27 +1,7 @@
 /* rooms: base loop conf http net codec request store upstream */
 #include "h2_rig.h"
 
-enum { SOON_MS = 3000, MANY = 200 };
-
-static char yaml_text[2048];
-
-static const char *
-yaml(const char *format, ...)
-{
-	va_list list;
-
-	va_start(list, format);
-	vsnprintf(yaml_text, sizeof(yaml_text), format, list);
-	va_end(list);
-	return yaml_text;
-}
-
-static void
-fetch(struct rig *rig, struct fake_client *client, struct upstream *upstream)
-{
-	client_send(client, upstream);
-	assert_true(rig_run_until(rig, client_is_over, client, SOON_MS));
-}
+enum { MANY = 200 };
 
 /* -- what the server says ------------------------------------------------------------------------------------------ */
 

@@ -355,15 +355,10 @@ h2_server_ready(void *owner, unsigned ready)
 static inline void
 h2_server_open(struct h2_server *server, struct rig *rig, h2_answer *answer)
 {
-	struct fake_server listener;
-
 	memset(server, 0, sizeof(*server));
-	fake_server_open(&listener, rig, NULL);
-	watch_fini(&listener.watch);
 	server->rig = rig;
 	server->answer = answer;
-	server->fd = listener.fd;
-	server->port = listener.port;
+	server->fd = rig_listen(&server->port);
 	watch_init(&server->watch, rig->loop, server->fd, h2_server_ready, server);
 	watch_want(&server->watch, WATCH_READ);
 }

@@ -3,29 +3,6 @@
 
 #include "codec/h1_chunked.h"
 
-enum { SOON_MS = 3000 };
-
-static char yaml_text[2048];
-
-static const char *
-yaml(const char *format, ...)
-{
-	va_list list;
-
-	va_start(list, format);
-	vsnprintf(yaml_text, sizeof(yaml_text), format, list);
-	va_end(list);
-	return yaml_text;
-}
-
-/* Sends it and waits for its end. */
-static void
-fetch(struct rig *rig, struct fake_client *client, struct upstream *upstream)
-{
-	client_send(client, upstream);
-	assert_true(rig_run_until(rig, client_is_over, client, SOON_MS));
-}
-
 static void
 get(struct rig *rig, struct upstream *upstream, const char *target, unsigned status)
 {

@@ -25,6 +25,8 @@
 
 #include <cmocka.h>
 
+enum { SOON_MS = 3000 };
+
 /* -- the world ---------------------------------------------------------------------------------------------------- */
 
 struct rig_site {
@@ -165,6 +167,19 @@ rig_run_for(struct rig *rig, uint64_t ms)
 	rig_run_until(rig, NULL, NULL, ms);
 }
 
+/* A configuration with something filled in; until the next one. */
+static inline const char *
+yaml(const char *format, ...)
+{
+	static char text[2048];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(text, sizeof(text), format, list);
+	va_end(list);
+	return text;
+}
+
 /* -- a server ----------------------------------------------------------------------------------------------------- */
 
 enum { SERVER_CONNS_MAX = 32 };
@@ -297,20 +312,28 @@ fake_server_ready(void *owner, unsigned ready)
 	watch_want(&conn->watch, WATCH_READ);
 }
 
-static inline void
-fake_server_open(struct fake_server *server, struct rig *rig, fake_answer *answer)
+/* A socket that listens on a port of its own. */
+static inline int
+rig_listen(unsigned *port_out)
 {
 	struct sockaddr_in in4 = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof(in4);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
+	assert_int_equal(bind(fd, (const struct sockaddr *)&in4, sizeof(in4)), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&in4, &size), 0);
+	*port_out = ntohs(in4.sin_port);
+	return fd;
+}
+
+static inline void
+fake_server_open(struct fake_server *server, struct rig *rig, fake_answer *answer)
+{
 	memset(server, 0, sizeof(*server));
 	server->rig = rig;
 	server->answer = answer;
-	server->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(server->fd, (const struct sockaddr *)&in4, sizeof(in4)), 0);
-	assert_int_equal(listen(server->fd, 64), 0);
-	assert_int_equal(getsockname(server->fd, (struct sockaddr *)&in4, &size), 0);
-	server->port = ntohs(in4.sin_port);
+	server->fd = rig_listen(&server->port);
 	watch_init(&server->watch, rig->loop, server->fd, fake_server_ready, server);
 	watch_want(&server->watch, WATCH_READ);
 }
@@ -529,6 +552,14 @@ client_send(struct fake_client *client, struct upstream *upstream)
 	fields_init(&fields, &client->arena, NULL, 0);
 	fields_add(&fields, FIELD_HOST, SPAN_OF("a.test"));
 	relay_start(upstream, &client->request, &head);
+}
+
+/* Sends it and waits for its end. */
+static inline void
+fetch(struct rig *rig, struct fake_client *client, struct upstream *upstream)
+{
+	client_send(client, upstream);
+	assert_true(rig_run_until(rig, client_is_over, client, SOON_MS));
 }
 
 /* The client has gone away. */

@@ -209,9 +209,6 @@ static inline void
 secure_server_open(struct secure_server *server, struct rig *rig, const struct identity *identity,
     secure_answer *answer)
 {
-	struct sockaddr_in in4 = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof(in4);
-
 	memset(server, 0, sizeof(*server));
 	server->rig = rig;
 	server->answer = answer;
@@ -219,11 +216,7 @@ secure_server_open(struct secure_server *server, struct rig *rig, const struct i
 	assert_int_equal(SSL_CTX_use_certificate(server->context, identity->certificate), 1);
 	assert_int_equal(SSL_CTX_use_PrivateKey(server->context, identity->key), 1);
 	SSL_CTX_set_session_id_context(server->context, (const unsigned char *)"t", 1);
-	server->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(server->fd, (const struct sockaddr *)&in4, sizeof(in4)), 0);
-	assert_int_equal(listen(server->fd, 64), 0);
-	assert_int_equal(getsockname(server->fd, (struct sockaddr *)&in4, &size), 0);
-	server->port = ntohs(in4.sin_port);
+	server->fd = rig_listen(&server->port);
 	watch_init(&server->watch, rig->loop, server->fd, secure_server_ready, server);
 	watch_want(&server->watch, WATCH_READ);
 }

@@ -8,24 +8,11 @@
 #include <linux/tcp.h>
 #include <poll.h>
 
-enum { SOON_MS = 3000, LARGE = 700 * 1000 };
+enum { LARGE = 700 * 1000 };
 
 static struct {
 	struct identity	root, site, wrong, expired;
 } made;
-
-static char yaml_text[2048];
-
-static const char *
-yaml(const char *format, ...)
-{
-	va_list list;
-
-	va_start(list, format);
-	vsnprintf(yaml_text, sizeof(yaml_text), format, list);
-	va_end(list);
-	return yaml_text;
-}
 
 struct fixture {
 	struct rig		rig;
@@ -62,13 +49,6 @@ upstream_of(struct fixture *fixture, const char *more)
 {
 	return rig_upstream(&fixture->rig, yaml("  api: {servers: [\"https://127.0.0.1:%u\"], tls: {ca: root.pem, "
 	    "server_name: a.test}%s}", fixture->server.port, more));
-}
-
-static void
-fetch(struct rig *rig, struct fake_client *client, struct upstream *upstream)
-{
-	client_send(client, upstream);
-	assert_true(rig_run_until(rig, client_is_over, client, SOON_MS));
 }
 
 /* The content, or why there was none. */
