@@ -164,7 +164,7 @@ for (
 # bytes over 127 are no CR or LF in any reading
 for my $bytes ("\xc4\x8d\xc4\x8a", "\xe5\x98\x8d\xe5\x98\x8a", "\xff\xfe") {
 	my ($outcome, $arrived) = sent('GET', '', headers => ['x-a' => "b${bytes}c"]);
-	unlike $arrived // '', qr/b\r|b\n|[\r\n]c/, 'bytes over 127 in a value stay what they are';
+	unlike $arrived // '', qr/^x-a: b\r?$|^c\r?$/m, 'bytes over 127 in a value stay what they are';
 	($outcome, $arrived) = sent('GET', "x$bytes");
 	ok !defined $arrived || $arrived =~ m{^GET /\S+ HTTP/1\.1\r\n} && $arrived !~ /\n\S*\x0a\S*\x0a\z.*:/s,
 	    '... in a target, too';

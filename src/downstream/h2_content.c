@@ -4,7 +4,7 @@
  */
 #include "downstream/h2_exchange.h"
 
-enum { PIECE_MAX = 64 * 1024 };
+enum { PIECE_MAX = 64 * 1024, LINGER_MS = 1000 };
 
 /* What is held was not wanted: its room in the connection's window is the others'. */
 static void
@@ -33,6 +33,40 @@ static bool
 is_discarding(const struct h2_exchange *exchange)
 {
 	return exchange->finished || (exchange->wants_body && exchange->request.events == NULL);
+}
+
+void
+h2_content_stop(struct h2_exchange *exchange)
+{
+	if (exchange->is_reset || exchange->remote_ended)
+		return;
+	exchange->is_reset = true;
+	nghttp2_submit_rst_stream(exchange->h2->session, NGHTTP2_FLAG_NONE, exchange->stream_id, NGHTTP2_NO_ERROR);
+	h2_schedule(exchange->h2);
+}
+
+/*
+ * RFC 9113 §8.1: an answer that is complete before the request may ask the client to stop. Not at once: curl forgets an
+ * answer when the reset comes while it still sends. As with HTTP/1 the rest is read for a while, and not without end.
+ */
+void
+h2_content_linger(struct h2_exchange *exchange)
+{
+	if (exchange->request.response.status == 408) {	/* it was waited for long enough */
+		h2_content_stop(exchange);
+		return;
+	}
+	exchange->lingering = true;
+	timeout_arm(&exchange->body_timeout, timeout_class_for(exchange->h2->conn->downstream->loop, LINGER_MS));
+}
+
+static void
+content_discard(struct h2_exchange *exchange, size_t count)
+{
+	nghttp2_session_consume(exchange->h2->session, exchange->stream_id, count);
+	exchange->discarded += count;
+	if (exchange->lingering && exchange->discarded > CONN_DISCARD_MAX)
+		h2_content_stop(exchange);
 }
 
 static void
@@ -128,7 +162,7 @@ h2_content_take(struct h2_exchange *exchange, struct span piece)
 		consume(exchange, piece.len);
 		content_malformed(exchange, "more content than its Content-Length says");
 	} else if (is_discarding(exchange)) {
-		consume(exchange, piece.len);
+		content_discard(exchange, piece.len);
 	} else if (exchange->wants_body && exchange->held.len == 0) {
 		content_give(exchange, piece);
 		body_arm(exchange);

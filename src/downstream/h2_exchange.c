@@ -32,6 +32,10 @@ body_timed_out(void *owner)
 {
 	struct h2_exchange *exchange = owner;
 
+	if (exchange->lingering) {
+		h2_content_stop(exchange);
+		return;
+	}
 	slot_add(&exchange->h2->conn->downstream->slot->totals.timeouts, 1);
 	h2_exchange_fail(exchange, 408, "the content did not arrive in time");
 }

@@ -102,10 +102,12 @@ struct h2_exchange {
 	bool			 paused;			/* the handler was told to wait for on_drained */
 	bool			 finished;	/* the handler has given everything, or nobody hears it any more */
 	bool			 sent_end;			/* END_STREAM is on its way */
+	bool			 lingering;			/* and the rest of the request is read and forgotten */
 	bool			 is_reset;			/* RST_STREAM is */
 	bool			 is_closed;			/* nghttp2 has forgotten the stream */
 	const char		*broken;	/* why it cannot go on, which its handler hears in the next turn */
 	uint64_t		 content_in;			/* bytes that came */
+	uint64_t		 discarded;			/* of these, nobody wanted */
 	struct text		 held;				/* content that the handler does not want yet */
 	size_t			 held_given;			/* of held */
 	struct span		 rest;				/* content to send, in the arena; before `out` */
@@ -143,6 +145,9 @@ void			 h2_exchange_closed(struct h2_exchange *exchange, const char *why);	/* th
 void			 h2_exchange_release(struct h2_exchange *exchange);
 
 /* h2_content.c */
+/* The answer is complete, the request is not: */
+void			 h2_content_linger(struct h2_exchange *exchange);
+void			 h2_content_stop(struct h2_exchange *exchange);	/* the client need not send the rest */
 void			 h2_content_take(struct h2_exchange *exchange, struct span piece);	/* it has come */
 void			 h2_content_end(struct h2_exchange *exchange);				/* all has */
 void			 h2_content_want(struct h2_exchange *exchange, bool want);

@@ -85,17 +85,13 @@ waiting_take(struct h2_exchange *exchange, char *to, size_t count)
 
 /* -- nghttp2 asks for content -------------------------------------------------------------------------------------- */
 
-/* RFC 9113 §8.1: an answer that is complete before the request is asks the client to stop. */
 void
 h2_out_end_sent(struct h2_exchange *exchange)
 {
 	exchange->sent_end = true;
 	h2_out_mark(exchange, false);
-	if (!exchange->remote_ended && !exchange->is_reset) {
-		exchange->is_reset = true;
-		nghttp2_submit_rst_stream(exchange->h2->session, NGHTTP2_FLAG_NONE, exchange->stream_id,
-		    NGHTTP2_NO_ERROR);
-	}
+	if (!exchange->remote_ended && !exchange->is_reset)
+		h2_content_linger(exchange);
 }
 
 /* How much of what waits the frame takes; the bytes come in h2_out_frame(). */

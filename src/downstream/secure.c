@@ -92,11 +92,27 @@ handshake_may_step(struct conn *conn)
 
 /* Anybody can make handshakes fail by the thousand: they are counted, and told only to who asks for it. */
 static void
-handshake_failed(struct conn *conn, const char *why)
+handshake_failure_tell(struct conn *conn, const char *why)
 {
 	slot_add(&conn->downstream->slot->totals.tls_failures, 1);
 	log_say(MSG_TLS_HANDSHAKE_FAILED, log_span("client", conn->client.ip), log_text("reason", why));
+}
+
+static void
+handshake_failed(struct conn *conn, const char *why)
+{
+	handshake_failure_tell(conn, why);
 	conn_close(conn);
+}
+
+/* The alert that says why must not be destroyed by a reset: whatever comes behind is read, as it is, and forgotten. */
+static void
+handshake_refused(struct conn *conn)
+{
+	handshake_failure_tell(conn, stream_why(&conn->stream));
+	tls_free(conn->stream.tls);
+	conn->stream.tls = NULL;
+	conn_linger(conn);
 }
 
 void
@@ -149,7 +165,7 @@ handshake_step(struct conn *conn)
 		handshake_failed(conn, "the client left in the middle of it");
 		break;
 	case STREAM_BROKEN:
-		handshake_failed(conn, stream_why(&conn->stream));
+		handshake_refused(conn);
 		break;
 	}
 	conn_update(conn);
