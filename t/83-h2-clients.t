@@ -28,6 +28,9 @@ routes:
     files: {root: $root, strip_prefix: /files}
   - match: {path: /own}
     respond: own
+  - match: {path: /refused}
+    body: {max_size: 1K}
+    proxy: http://127.0.0.1:@{[$upstream->port]}
   - body: {max_size: 10M}
     proxy: http://127.0.0.1:@{[$upstream->port]}
 END
@@ -70,6 +73,10 @@ SKIP: {
 		like run(@curl, '-I', "$url/files/file.txt"), qr{^HTTP/2 200 .*^content-length: 17\r$}ms, '... HEAD';
 		like run(@curl, '-i', "$url/early-hints"), qr{^HTTP/2 103 .*^link: .*^HTTP/2 200 }ms, '... 103';
 		like run(@curl, '-i', "$url/trailers"), qr{with trailers\n.*x-checksum: 1234}s, '... trailers';
+		is join(' ', map { run(@curl, '-d', '0123456789' x $_, '-o', '/dev/null', '-w', '%{http_code}', "$url/own") } 1 .. 8),
+		    join(' ', (200) x 8), '... an answer that does not wait for the content';
+		is run(@curl, '--data-binary', "\@$root/large", '-o', '/dev/null', '-w', '%{http_code}', "$url/refused"), 413,
+		    '... one that does not want it';
 		# curl 7.88 fails at more than one with prior knowledge, whoever the server is
 		next if $url eq $clear;
 		is run(@curl, '-w', '%{http_code} %{num_connects},', map { ("$url/own?$_", '-o', '/dev/null') } 1 .. 3),
