@@ -14,8 +14,8 @@
 #include <stdio.h>
 
 enum {
-	PSEUDO_MAX = 6,	/* the four of a request, Content-Length, one to spare */
-	ACKS_MAX = 256,	/* that wait to be sent: who floods us without reading */
+	PSEUDO_MAX = 6,		/* the four of a request, Content-Length, one to spare */
+	ACKS_MAX = 256,		/* that wait to be sent: who floods us without reading */
 	HEAD_OUT_MAX = 2 << 20,	/* more than any client may send (`limits.header_size`); nghttp2 has 64K */
 };
 

@@ -227,6 +227,14 @@ probe_ask(struct probe *probe)
 
 /* -- the way there ------------------------------------------------------------------------------------------------- */
 
+/* As for requests: the session is not offered again. */
+static void
+probe_refused(struct probe *probe, const struct err *err)
+{
+	tls_session_fini(&probe->peer->agent->session);
+	probe_end(probe, false, err->text);
+}
+
 static void
 probe_secured(struct probe *probe)
 {
@@ -236,7 +244,7 @@ probe_secured(struct probe *probe)
 	if (tls_client_agreed(probe->peer->agent->tls, probe->stream.tls, &err))
 		probe_ask(probe);
 	else
-		probe_end(probe, false, err.text);
+		probe_refused(probe, &err);
 }
 
 static void
@@ -254,8 +262,7 @@ probe_handshake(struct probe *probe)
 	case STREAM_END:
 	case STREAM_BROKEN:
 		tls_client_explain(probe->stream.tls, &err);
-		tls_session_fini(&probe->peer->agent->session);
-		probe_end(probe, false, err.text);
+		probe_refused(probe, &err);
 		break;
 	}
 }
