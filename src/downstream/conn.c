@@ -325,6 +325,18 @@ conn_linger(struct conn *conn)
 	conn_update(conn);
 }
 
+void
+conn_say_last(struct conn *conn, struct span answer)
+{
+	const struct iovec piece = span_iovec(answer);
+	size_t sent;
+
+	if (stream_write(&conn->stream, &piece, 1, false, &sent) == STREAM_OK)
+		conn_linger(conn);
+	else
+		conn_close(conn);
+}
+
 /* A response whose head has not left says so; after one that has, the connection is idle for `idle`, as all are. */
 void
 conn_drain(struct conn *conn)

@@ -106,14 +106,15 @@ void			 downstream_remove(struct downstream *downstream, struct conn *conn);
 /* conn.c: the life of a connection */
 void			 conn_open(struct downstream *downstream, int fd, const struct address *peer,
     const struct downstream_listener *listener);
-void			 conn_close(struct conn *conn);			/* at once; an exchange on it is cut off */
-void			 conn_name_client(struct conn *conn);		/* conn->client from conn->peer */
-void			 conn_trust(struct conn *conn);			/* whether the peer is a trusted proxy now */
+void			 conn_close(struct conn *conn);	/* at once; an exchange on it is cut off */
+void			 conn_name_client(struct conn *conn);			/* conn->client from conn->peer */
+void			 conn_trust(struct conn *conn);	/* whether the peer is a trusted proxy now */
 bool			 conn_is_over_client_limit(struct conn *conn);	/* counts it, once its address is known */
 void			 conn_linger(struct conn *conn);	/* ends our side; the peer's is read and forgotten */
+void			 conn_say_last(struct conn *conn, struct span answer);	/* bytes of ours, then the end */
 void			 conn_drain(struct conn *conn);
 void			 conn_update(struct conn *conn);	/* asks the loop for the readiness that matters now */
-void			 conn_arm(struct conn *conn);			/* the timeout of the state we are in */
+void			 conn_arm(struct conn *conn);				/* the timeout of the state we are in */
 void			 conn_move(struct conn *conn, enum conn_state state);
 
 /* secure.c: from the first bytes of a TLS connection to its protocol */

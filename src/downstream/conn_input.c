@@ -162,6 +162,14 @@ handshake_begin(struct conn *conn, struct span *rest_io)
 	return false;
 }
 
+static const struct span told_to_use_http2 = SPAN(
+	"HTTP/1.1 505 HTTP Version Not Supported\r\n"
+	"Content-Type: text/plain; charset=utf-8\r\n"
+	"Content-Length: 58\r\n"
+	"Connection: close\r\n"
+	"\r\n"
+	"This port speaks HTTP/2 alone, with prior knowledge of it\n");
+
 static bool
 protocol_begin(struct conn *conn, struct span *rest_io)
 {
@@ -180,7 +188,7 @@ protocol_begin(struct conn *conn, struct span *rest_io)
 	if (conn->listener->http1 || conn->requests > 0 || stream_is_secure(&conn->stream))
 		return h1_begin(conn, rest_io);
 	slot_add(&conn->downstream->slot->totals.connections_refused, 1);
-	conn_close(conn);
+	conn_say_last(conn, told_to_use_http2);
 	return false;
 }
 

@@ -185,16 +185,10 @@ static const char told_to_use_tls[] =
 static void
 plain_http_refuse(struct conn *conn)
 {
-	const struct iovec piece = span_iovec(span_text(told_to_use_tls));
-	size_t sent;
-
 	slot_add(&conn->downstream->slot->totals.tls_failures, 1);
 	log_say(MSG_TLS_HANDSHAKE_FAILED, log_span("client", conn->client.ip),
 	    log_text("reason", "the client speaks HTTP in the clear"));
-	if (stream_write(&conn->stream, &piece, 1, false, &sent) == STREAM_OK)
-		conn_linger(conn);
-	else
-		conn_close(conn);
+	conn_say_last(conn, span_text(told_to_use_tls));
 }
 
 void
