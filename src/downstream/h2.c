@@ -154,12 +154,14 @@ frames_write(struct h2 *h2, bool *moved_io)
 	size_t written = 0;
 
 	h2->has_more = false;
-	while (rest_write(h2, moved_io) && !h2->broken) {
+	while (!h2->is_gone && rest_write(h2, moved_io) && !h2->broken) {
 		struct span bytes;
 		size_t sent;
 
 		work_do(h2);
 		errors_end(h2);
+		if (h2->is_gone)	/* a handler has closed the connection: nghttp2 must not ask for more content */
+			return;
 		if (!h2_gather(h2, &bytes))
 			h2->broken = true;
 		if (bytes.len == 0) {

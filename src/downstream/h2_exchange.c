@@ -8,6 +8,8 @@
 #include "request/response.h"
 #include "store/slots.h"
 
+#include <assert.h>
+
 /* Under AddressSanitizer none is kept for the next request, so that it sees who touches one that is over. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -100,6 +102,8 @@ h2_exchange_release(struct h2_exchange *exchange)
 	struct downstream *downstream = exchange->h2->conn->downstream;
 	struct request *request = &exchange->request;
 
+	assert(exchange->is_closed && !list_holds(&exchange->work));
+	assert(!timeout_is_armed(&exchange->body_timeout) && !timeout_is_armed(&exchange->send_timeout));
 	list_remove(&exchange->node);
 	if (exchange->begun) {
 		downstream_count_end(downstream, request);

@@ -978,6 +978,42 @@ test_cut(void **state)
 	RAW_END();
 }
 
+static void
+cut_all(struct visit *visit)
+{
+	downstream_cut(visit->house->downstream);
+}
+
+/* Serves: the first waits; the next has its content given to it, and answers before its own has come. */
+static void
+serve_and_cut(struct visit *visit)
+{
+	struct visit *first = visit->house->visits[0];
+
+	if (visit == first)
+		return;
+	first->on_piece = cut_all;
+	request_want_body(first->request, true);
+	visit_answer(visit, 200, "early");
+}
+
+/* In the middle of a turn, while an answer that is complete waits for it. */
+static void
+test_cut_from_inside_a_handler(void **state)
+{
+	RAW_BEGIN(serve_and_cut);
+	raw_get(&guest, 1, 0);
+	raw_frame(&guest, DATA, 0, 1, SPAN_OF("some"));
+	raw_get(&guest, 3, 0);
+	assert_true(house_is_empty(&house, PATIENCE_MS));
+	house_run(&house, 1200);	/* longer than the rest of a request is waited for */
+	assert_int_equal(house.visit_count, 2);
+	assert_int_equal(house.slot->totals.requests, 2);
+	assert_int_equal(house.slot->totals.aborted, 2);
+	assert_int_equal(house.slot->totals.timeouts, 0);
+	RAW_END();
+}
+
 /* Byte by byte nothing is different. */
 static void
 test_a_trickle(void **state)
@@ -1062,6 +1098,7 @@ main(void)
 		cmocka_unit_test(test_the_client_ends_his_side),
 		cmocka_unit_test(test_goaway_from_the_client),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_cut_from_inside_a_handler),
 		cmocka_unit_test(test_a_trickle),
 		cmocka_unit_test(test_a_trickle_of_continuations),
 	};
