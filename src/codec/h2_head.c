@@ -258,7 +258,7 @@ regular_add(struct h2_head *head, struct span name, struct span value)
 	if (head->is_trailers && !trailer_is_allowed(id))
 		return H2_GOOD;
 	if (id == FIELD_COOKIE && value.len == 0)
-		return H2_GOOD;		/* a crumb of nothing: joined it would leave white space at the end */
+		return H2_GOOD;	/* a crumb of nothing: joined it would leave white space at the end */
 	/* A cookie may come in crumbs, as many as it has parts (§8.2.3). */
 	if ((id != FIELD_COOKIE || !fields_have(fields, FIELD_COOKIE)) && ++head->count > head->limits->header_count)
 		return refused(head, 431, "too many fields");

@@ -226,7 +226,7 @@ h2_turn(struct h2 *h2)
 	loop_later_cancel(&h2->later);
 	h2->in_turn = true;
 	work_do(h2);
-	errors_end(h2);		/* also while the socket takes nothing */
+	errors_end(h2);	/* also while the socket takes nothing */
 	frames_write(h2, &moved);
 	h2->in_turn = false;
 	over_release(h2);

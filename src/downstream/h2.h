@@ -22,7 +22,7 @@ void		h2_writable(struct conn *conn);
 void		h2_timed_out(struct conn *conn);	/* conn->timeout, which h2 arms itself */
 unsigned	h2_wants(const struct conn *conn);	/* enum watch_for: WATCH_READ while more is to be read, … */
 
-/* RFC 9113 §6.8 in two steps: GOAWAY with 2^31-1 now, the real one after the drain's idle time or when all is done. */
+/* RFC 9113 §6.8 in two steps: GOAWAY with 2^31-1 now, the real one after the drain's idle time. */
 void		h2_drain(struct conn *conn);
 
 /* The connection ends now: every stream's handler hears of it, every request is counted. Once. */

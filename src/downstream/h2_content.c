@@ -76,7 +76,7 @@ body_arm(struct h2_exchange *exchange)
 	uint64_t own_ms = exchange->request.body_timeout_ms;
 
 	if (exchange->lingering)
-		return;		/* then the timeout is h2_content_linger()'s */
+		return;	/* then the timeout is h2_content_linger()'s */
 	if (exchange->wants_body && !exchange->remote_ended && !is_discarding(exchange))
 		timeout_arm(&exchange->body_timeout, own_ms > 0 ? timeout_class_for(downstream->loop, own_ms) :
 		    downstream->body_timeout);
