@@ -19,6 +19,9 @@ enum {
 	HEAD_OUT_MAX = 2 << 20,	/* more than any client may send (`limits.header_size`); nghttp2 has 64K */
 };
 
+/* Newer than the version that nghttp2 says it is, where a distribution has carried it back. */
+extern void nghttp2_option_set_max_continuations(nghttp2_option *option, size_t count) __attribute__((weak));
+
 /* -- for all files ------------------------------------------------------------------------------------------------- */
 
 void
@@ -60,6 +63,9 @@ option_make(void)
 	nghttp2_option_set_no_closed_streams(option, 1);
 	nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
 	nghttp2_option_set_max_send_header_block_length(option, HEAD_OUT_MAX);
+	/* It counts reads that bring a part of one; we count frames (h2_client_receive.c). */
+	if (nghttp2_option_set_max_continuations)
+		nghttp2_option_set_max_continuations(option, SIZE_MAX);
 	return option;
 }
 

@@ -27,6 +27,7 @@ struct h2_client {
 	size_t				 list_size;			/* of that, also of what nobody listens to */
 	unsigned			 status;			/* of that; 0: none, as in trailers */
 	unsigned			 chatter;
+	unsigned			 continuations;			/* CONTINUATION frames of that block */
 	nghttp2_nv			*pairs;				/* owned: of the request that is being asked */
 	size_t				 pair_room;
 	const char			*complaint;			/* nghttp2's last; NULL: none */

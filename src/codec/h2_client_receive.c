@@ -14,6 +14,7 @@ enum {
 	FIELD_OVERHEAD = 32,	/* RFC 9113 §6.5.2 */
 	BOMB_FACTOR = 64,	/* of H2_CLIENT_HEAD_MAX: such a head is no mistake */
 	CHATTER_MAX = 10000,	/* frames in a row that say nothing of any response */
+	CONTINUATIONS_MAX = 64,	/* frames of one head: they may be empty */
 };
 
 /* -- why ----------------------------------------------------------------------------------------------------------- */
@@ -70,6 +71,18 @@ chatter_count(struct h2_client *client)
 /* -- heads --------------------------------------------------------------------------------------------------------- */
 
 static int
+frame_begins(nghttp2_session *session, const nghttp2_frame_hd *head, void *owner)
+{
+	struct h2_client *client = owner;
+
+	(void)session;
+	if (head->type != NGHTTP2_CONTINUATION || ++client->continuations <= CONTINUATIONS_MAX)
+		return 0;
+	h2_client_set_why(client, "it sent a header block without end");
+	return NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+static int
 header_begins(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
 {
 	struct h2_client *client = owner;
@@ -77,6 +90,7 @@ header_begins(nghttp2_session *session, const nghttp2_frame *frame, void *owner)
 	client->list_size = 0;
 	client->status = 0;
 	client->chatter = 0;
+	client->continuations = 0;
 	client->reading = h2_client_stream_of(session, frame->hd.stream_id);
 	if (client->reading != NULL)
 		fields_init(&client->fields, client->reading->arena, client->room, H2_CLIENT_ROOM);
@@ -319,6 +333,7 @@ stream_closes(nghttp2_session *session, int32_t id, uint32_t code, void *owner)
 void
 h2_client_receive_callbacks(nghttp2_session_callbacks *callbacks)
 {
+	nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, frame_begins);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, header_begins);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, header_comes);
 	nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, header_is_bad);

@@ -625,6 +625,42 @@ test_heads_too_large(void **state)
 	memory_free(value);
 }
 
+/* ":status: 200" in a HEADERS frame, and so many empty CONTINUATION frames behind it. */
+static void
+say_in_pieces(struct pair *pair, unsigned char id, unsigned continuations)
+{
+	const unsigned char first[] = { 0, 0, 1, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_STREAM, 0, 0, 0, id, 0x88 };
+	unsigned char next[] = { 0, 0, 0, NGHTTP2_CONTINUATION, 0, 0, 0, 0, id };
+
+	to_client(pair, span_make((const char *)first, sizeof(first)));
+	for (unsigned i = 1; i <= continuations; i++) {
+		next[4] = i == continuations ? NGHTTP2_FLAG_END_HEADERS : 0;
+		to_client(pair, span_make((const char *)next, sizeof(next)));
+	}
+}
+
+/* Byte by byte, too: a head in many frames is one; a head without end ends the session. */
+static void
+test_continuations(void **state)
+{
+	struct pair *pair = *state;
+	struct heard heard[3];
+
+	for (unsigned i = 0; i < 3; i++)
+		asked(pair, &heard[i]);
+	pair->cut = 1;
+	say_in_pieces(pair, 1, 64);
+	say_in_pieces(pair, 3, 64);
+	assert_false(pair->is_broken);
+	assert_string_equal(heard[0].text.bytes, "200 (0) . ");
+	assert_string_equal(heard[1].text.bytes, "200 (0) . ");
+	say_in_pieces(pair, 5, 65);
+	assert_true(pair->is_broken);
+	assert_string_equal(h2_client_why(pair->client), "it sent a header block without end");
+	for (unsigned i = 0; i < 3; i++)
+		heard_fini(&heard[i]);
+}
+
 static void
 test_resets_and_goaway(void **state)
 {
@@ -764,6 +800,7 @@ main(void)
 		TEST(test_unread_streams_stop_nobody),
 		TEST(test_malformed),
 		TEST(test_heads_too_large),
+		TEST(test_continuations),
 		TEST(test_resets_and_goaway),
 		TEST(test_an_early_end),
 		TEST(test_drops),
