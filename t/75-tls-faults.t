@@ -214,6 +214,7 @@ END
 {
 	my $hello = pack('C C n', 1, 1, 0xffff) . "\3\3" . "\0" x 131_000;
 	my $records = join '', map { pack 'C n n a', 22, 0x0301, 1, $_ } split //, $hello;
+	my $many = is_sanitized() ? 12 : 64;	# all of them spend the same worker's time
 	my $patient_port = free_port();
 	my $patient = start(<<"END");
 workers: 1
@@ -228,7 +229,7 @@ END
 		my (@socket, @at);
 		my $end = time + 30;
 		while (time < $end && getppid != 1) {
-			for my $i (0 .. 63) {
+			for my $i (1 .. $many) {
 				$socket[$i] //= do {
 					$at[$i] = 0;
 					IO::Socket::INET->new(PeerAddr => "127.0.0.1:$patient_port", Blocking => 0) // next;
@@ -241,7 +242,7 @@ END
 		}
 		POSIX::_exit(0);
 	}
-	ok eventually(15, sub { $patient->status->{totals}{tls_failures} > 64 }), 'endless hellos are ended';
+	ok eventually(15, sub { $patient->status->{totals}{tls_failures} > $many }), 'endless hellos are ended';
 	is scalar(grep { (eval { tls_get($patient_port, '/')->status } // 0) == 200 } 1 .. 5), 5,
 	    '... and nobody waits behind them in vain';
 	kill KILL => $pid;
