@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,9 +58,29 @@ test_becomes(void **state)
 			_exit(3);
 		if (open("/proc/1/environ", O_RDONLY | O_CLOEXEC) >= 0)
 			_exit(4);
-		_exit(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1 ? 0 : 5);
+		_exit(0);
 	}
 	assert_int_equal(exit_code_of(child), 0);
+}
+
+/* Private keys are in a worker's memory. */
+static void
+test_lets_nobody_look_unless_cores_are_asked_for(void **state)
+{
+	static const rlim_t limits[] = { 0, 4096 };
+
+	for (size_t i = 0; geteuid() == 0 && i < 2; i++) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			const struct rlimit core = { limits[i], limits[i] };
+
+			if (setrlimit(RLIMIT_CORE, &core) != 0 || !privileges_drop(&nobody, NULL))
+				_exit(1);
+			_exit((prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1) == (limits[i] > 0) ? 0 : 5);
+		}
+		assert_int_equal(exit_code_of(child), 0);
+	}
 }
 
 /* Who is not root cannot become anybody, and must not go on as if he had. */
@@ -86,6 +107,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stays),
 		cmocka_unit_test(test_becomes),
+		cmocka_unit_test(test_lets_nobody_look_unless_cores_are_asked_for),
 		cmocka_unit_test(test_cannot),
 	};
 
