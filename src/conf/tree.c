@@ -44,6 +44,18 @@ conf_path(const struct conf *conf)
 }
 
 const struct conf_node *
+conf_item(const struct conf_node *list, size_t index)
+{
+	const struct conf_node *item;
+
+	if (list == NULL || list->kind != CONF_LIST)
+		return list;
+	for (item = list->first; item && index > 0; index--)
+		item = item->next;
+	return item;
+}
+
+const struct conf_node *
 conf_get(const struct conf_node *map, const char *key)
 {
 	struct span wanted = span_text(key);

@@ -45,6 +45,12 @@ const char		*conf_path(const struct conf *conf);	/* the main file, absolute */
 /* The child of a map by key, NULL when absent or not a map. */
 const struct conf_node	*conf_get(const struct conf_node *map, const char *key);
 
+/*
+ * An item of a list, NULL beyond its end. Where one value stands for a list of one it is its own item, whatever the
+ * index.
+ */
+const struct conf_node	*conf_item(const struct conf_node *list, size_t index);
+
 /* For bundles: bytes that conf_unpack() understands, same build on both sides. */
 void			 conf_pack(const struct conf *conf, struct text *to);
 struct conf		*conf_unpack(struct span packed, struct err *err);	/* copies what it needs */

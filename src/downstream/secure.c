@@ -110,8 +110,7 @@ static void
 handshake_refused(struct conn *conn)
 {
 	handshake_failure_tell(conn, stream_why(&conn->stream));
-	tls_free(conn->stream.tls);
-	conn->stream.tls = NULL;
+	stream_expose(&conn->stream);
 	conn_linger(conn);
 }
 

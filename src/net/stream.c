@@ -24,6 +24,13 @@ stream_secure(struct stream *stream, struct tls *tls)
 	stream->tls = tls;
 }
 
+void
+stream_expose(struct stream *stream)
+{
+	tls_free(stream->tls);
+	stream->tls = NULL;
+}
+
 enum stream_result
 stream_handshake(struct stream *stream)
 {
@@ -89,8 +96,7 @@ stream_close(struct stream *stream)
 {
 	if (stream->tls && stream->fd >= 0)
 		tls_shutdown(stream->tls);
-	tls_free(stream->tls);
-	stream->tls = NULL;
+	stream_expose(stream);
 	fd_close(&stream->fd);
 }
 
@@ -101,8 +107,7 @@ stream_reset(struct stream *stream)
 
 	if (stream->fd >= 0)
 		setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	tls_free(stream->tls);
-	stream->tls = NULL;
+	stream_expose(stream);
 	fd_close(&stream->fd);
 }
 

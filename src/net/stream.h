@@ -39,6 +39,8 @@ stream_is_secure(const struct stream *stream)
 
 void			 stream_init(struct stream *stream, int fd);		/* plain */
 void			 stream_secure(struct stream *stream, struct tls *tls);	/* takes tls; nothing was read before */
+/* TLS has failed and said why: what still comes is read as it is, to be forgotten. */
+void			 stream_expose(struct stream *stream);
 
 /*
  * STREAM_OK: done, but for what leaves with the first write or stream_flush(): a server's session tickets, a client's

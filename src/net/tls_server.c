@@ -179,14 +179,7 @@ contexts_make(const struct server_building *building)
 static const struct conf_node *
 pair_node(const struct server_building *building, size_t index)
 {
-	const struct conf_node *node = conf_get(building->node, "certificates");
-
-	if (node == NULL || node->kind != CONF_LIST)
-		return node;
-	node = node->first;
-	while (node && index-- > 0)
-		node = node->next;
-	return node;
+	return conf_item(conf_get(building->node, "certificates"), index);
 }
 
 static void

@@ -7,14 +7,7 @@ enum { PROTOCOLS_MAX = 4 };
 static const struct conf_node *
 listen_node(const struct site *site, size_t index)
 {
-	const struct conf_node *node = conf_get(conf_root(site->conf), "listen");
-
-	if (node == NULL || node->kind != CONF_LIST)
-		return node;
-	node = node->first;
-	while (node && index-- > 0)
-		node = node->next;
-	return node;
+	return conf_item(conf_get(conf_root(site->conf), "listen"), index);
 }
 
 static struct tls_server *
